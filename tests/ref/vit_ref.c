@@ -1,0 +1,119 @@
+/* Plain-C twins of the kernels, in double. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ref/vit_ref.h"
+
+#include <math.h>
+
+double
+ref_activation (uint32_t act, double x)
+{
+  switch (act) {
+    case VIT_ACT_GELU_ERF:
+      return 0.5 * x * (1 + erf (x * 0.70710678118654752440));
+    case VIT_ACT_GELU_TANH:
+      return 0.5 * x * (1 + tanh (0.79788456080286535588 * (x + 0.044715 * x * x * x)));
+    case VIT_ACT_GELU_QUICK:
+      return x / (1 + exp (-1.702 * x));
+    case VIT_ACT_RELU:
+      return x > 0 ? x : 0;
+    case VIT_ACT_TANH:
+      return tanh (x);
+    default:
+      return x;
+  }
+}
+
+void
+ref_linear (const struct linear_params *p, const double *x, const double *w, const double *bias, double *y)
+{
+  for (size_t r = 0; r < p->rows; r++)
+    for (size_t n = 0; n < p->out_dim; n++) {
+      const double *xr = x + p->x_first + r * p->x_stride, *wn = w + n * p->in_dim;
+      double sum = p->has_bias ? bias[n] : 0;
+      for (size_t k = 0; k < p->in_dim; k++)
+        sum += xr[k] * wn[k];
+      double *out = &y[r * p->y_stride + n];
+      *out = ref_activation (p->act, sum) + (p->add ? *out : 0);
+    }
+}
+
+void
+ref_layernorm (const struct layernorm_params *p, const double *x, const double *weight, const double *bias, double *y)
+{
+  for (size_t r = 0; r < p->rows; r++) {
+    const double *xr = x + p->x_first + r * p->x_stride;
+    double mean = 0, var = 0;
+    for (size_t c = 0; c < p->dim; c++)
+      mean += xr[c] / p->dim;
+    for (size_t c = 0; c < p->dim; c++)
+      var += (xr[c] - mean) * (xr[c] - mean) / p->dim;
+    double scale = 1 / sqrt (var + p->eps);
+    for (size_t c = 0; c < p->dim; c++)
+      y[r * p->y_stride + c] = (xr[c] - mean) * scale * weight[c] + bias[c];
+  }
+}
+
+void
+ref_tokens (const struct tokens_params *p, const double *patches, const double *prefix, const double *pos, double *y)
+{
+  size_t num_patches = p->tokens - p->num_prefix, dim = p->dim;
+  for (size_t b = 0; b < p->batch; b++)
+    for (size_t t = 0; t < p->tokens; t++)
+      for (size_t c = 0; c < dim; c++)
+        y[(b * p->tokens + t) * dim + c] = pos[t * dim + c]
+            + (t < p->num_prefix ? prefix[t * dim + c] : patches[(b * num_patches + t - p->num_prefix) * dim + c]);
+}
+
+/* One query against all keys of its image and head. q: (D), k, v: (T, D) with rows `stride` apart, out: (D) */
+static void
+attend (const struct attention_params *p, const double *q, const double *k, const double *v, double *out)
+{
+  size_t stride = p->qkv_stride;
+  double max = -INFINITY, sum = 0;
+  for (size_t pass = 0; pass < 2; pass++) {
+    for (size_t d = 0; pass == 1 && d < p->head_dim; d++)
+      out[d] = 0;
+    for (size_t t = 0; t < p->tokens; t++) {
+      double score = 0;
+      for (size_t d = 0; d < p->head_dim; d++)
+        score += q[d] * k[t * stride + d];
+      score *= p->scale;
+      if (pass == 0) {
+        max = fmax (max, score);
+        continue;
+      }
+      double weight = exp (score - max);
+      sum += weight;
+      for (size_t d = 0; d < p->head_dim; d++)
+        out[d] += weight * v[t * stride + d];
+    }
+  }
+  for (size_t d = 0; d < p->head_dim; d++)
+    out[d] /= sum;
+}
+
+void
+ref_attention (const struct attention_params *p, const double *qkv, double *out)
+{
+  size_t width = (size_t) p->heads * p->head_dim; /* q, then k, then v of a token: each (H, D) */
+  for (size_t b = 0; b < p->batch; b++)
+    for (size_t t = 0; t < p->tokens; t++)
+      for (size_t h = 0; h < p->heads; h++) {
+        const double *image = qkv + b * p->tokens * p->qkv_stride + h * p->head_dim;
+        attend (p, image + t * p->qkv_stride, image + width, image + 2 * width,
+            out + (b * p->tokens + t) * p->out_stride + h * p->head_dim);
+      }
+}
+
+void
+ref_pool (const struct pool_params *p, const double *x, double *y)
+{
+  size_t dim = p->dim;
+  for (size_t b = 0; b < p->batch; b++)
+    for (size_t c = 0; c < dim; c++) {
+      double sum = 0;
+      for (size_t t = p->num_prefix; t < p->tokens; t++)
+        sum += x[(b * p->tokens + t) * dim + c];
+      y[b * dim + c] = sum / (p->tokens - p->num_prefix);
+    }
+}
