@@ -1,0 +1,223 @@
+/* Twin test of the linear kernel: stores, activations, residual, gathered rows, over odd shapes. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gpu/kernel_rig.h"
+#include "half.h"
+#include "ref/vit_ref.h"
+
+static const struct shape {
+  uint32_t rows, in, out;
+} shapes[] = {
+  { 1, 12, 20 }, { 5, 20, 12 }, { 16, 64, 64 }, { 17, 48, 36 }, { 3, 100, 7 }, { 2, 35, 33 }, { 1, 1, 1 },
+  { 50, 96, 100 }, { 257, 100, 96 }, { 3, 588, 192 }, { 1, 768, 1000 }, { 2, 192, 21843 },
+  { 5, 3072, 192 }, { 197, 192, 576 }, { 577, 192, 192 }, { 50, 768, 768 },
+};
+
+static const struct variant {
+  const char *name;
+  enum store x, w, y;
+  uint32_t act;
+  bool bias, add;
+  uint32_t gather;           /* 0: rows follow each other; n: every n-th, from the second on */
+  uint32_t x_pad, y_pad;     /* elements between rows */
+  enum fill fill;
+  double bound;
+} variants[] = {
+  { "f32", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32 bias", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32 bias outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_OUTLIERS, 1 },
+  { "f32 bias gelu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32 gelu outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, false, false, 0, 0, 0, FILL_OUTLIERS, 1 },
+  { "f32 bias gelu_tanh outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_TANH, true, false, 0, 0, 0,
+      FILL_OUTLIERS, 1 },
+  { "f32 bias gelu_quick outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_QUICK, true, false, 0, 0, 0,
+      FILL_OUTLIERS, 1 },
+  { "f32 bias relu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_RELU, true, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32 bias tanh outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_TANH, true, false, 0, 0, 0, FILL_OUTLIERS, 1 },
+  { "f32 bias add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32 add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, true, 0, 0, 0, FILL_OUTLIERS, 1 },
+  { "f32 bias gathered", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 1 },
+  { "f32 bias gelu strides", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 16, 32, FILL_NORMAL,
+      1 },
+  { "f16", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f16 bias gelu outliers", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0, FILL_OUTLIERS,
+      1 },
+  { "f16 bias strides", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, true, false, 0, 16, 32, FILL_NORMAL, 1 },
+  { "f16 to f32 bias add", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f16 to f32 bias gathered", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 1 },
+  { "f32, f16 weights, bias", STORE_F32, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 1 },
+  { "f32, f16 weights, to f16 bias tanh", STORE_F32, STORE_F16, STORE_F16, VIT_ACT_TANH, true, false, 0, 0, 0,
+      FILL_NORMAL, 1 },
+};
+
+/* Everything of one row in double, as stored on the device. */
+struct twin {
+  struct linear_params p;
+  double *w, *bias;          /* (out, in), (out) */
+  double *want, *allowance;  /* (rows, out) */
+};
+
+static uint32_t
+pad (uint32_t n, uint32_t to)
+{
+  return (n + to - 1) / to * to;
+}
+
+/* w ~ 1 / sqrt (in), so that sums stay near the size of x. */
+static void
+make_weight (struct twin *t, enum store store, struct rng *rng)
+{
+  size_t in = t->p.in_dim, out = t->p.out_dim;
+  t->w = check_alloc (in * out, sizeof *t->w);
+  t->bias = check_alloc (out, sizeof *t->bias);
+  for (size_t i = 0; i < in * out; i++) {
+    t->w[i] = (float) (rng_normal (rng) / sqrt ((double) in));
+    if (store == STORE_F16)
+      t->w[i] = half_to_double (half_from_double (t->w[i]));
+  }
+  for (size_t n = 0; n < out; n++)
+    t->bias[n] = (float) rng_normal (rng);
+}
+
+static bool
+upload (struct rig *rig, const struct twin *t, enum store store, struct weight *out, vit_error *err)
+{
+  size_t in = t->p.in_dim, rows = t->p.out_dim;
+  float *w = check_alloc (in * rows, sizeof *w), *bias = check_alloc (rows, sizeof *bias);
+  for (size_t i = 0; i < in * rows; i++)
+    w[i] = (float) t->w[i];
+  for (size_t i = 0; i < rows; i++)
+    bias[i] = (float) t->bias[i];
+  bool ok = weight_create (rig->dev, store, w, t->p.has_bias ? bias : NULL, t->p.in_dim, t->p.out_dim, "kernel test",
+      out, err);
+  free (w);
+  free (bias);
+  return ok;
+}
+
+/* The allowance grows with the square root of the number of terms times their root sum of squares: what rounding in
+ * any order of summation adds up to, with room. An activation bends it by 1.13 at most (GELU's steepest slope) and may
+ * itself be 16 roundings off (erf by a polynomial: 4.7e-7). */
+static void
+expect (struct twin *t, const struct guarded *x, const struct guarded *y)
+{
+  const struct linear_params *p = &t->p;
+  size_t n = (size_t) p->rows * p->out_dim;
+  double *full = check_alloc (y->count, sizeof *full), *plain = check_alloc (n, sizeof *plain);
+  struct linear_params no_act = *p;
+  no_act.act = VIT_ACT_NONE;
+  no_act.add = 0;
+  no_act.y_stride = p->out_dim;
+  memcpy (full, y->values, y->count * sizeof *full);
+  ref_linear (p, x->values, t->w, t->bias, full);
+  ref_linear (&no_act, x->values, t->w, t->bias, plain);
+
+  t->want = check_alloc (n, sizeof *t->want);
+  t->allowance = check_alloc (n, sizeof *t->allowance);
+  for (size_t i = 0; i < n; i++) {
+    size_t r = i / p->out_dim, c = i % p->out_dim;
+    const double *xr = x->values + p->x_first + r * p->x_stride, *w = t->w + c * p->in_dim;
+    double squares = p->has_bias ? t->bias[c] * t->bias[c] : 0;
+    for (size_t k = 0; k < p->in_dim; k++)
+      squares += xr[k] * xr[k] * w[k] * w[k];
+    double residual = p->add ? fabs (y->values[r * p->y_stride + c]) : 0;
+    t->want[i] = full[r * p->y_stride + c];
+    t->allowance[i] = FLOAT_EPS * (1.13 * sqrt ((p->in_dim + 1.0) * squares) + residual);
+    if (p->act != VIT_ACT_NONE)
+      t->allowance[i] += 16 * FLOAT_EPS * (1 + fabs (plain[i]));
+  }
+  free (full);
+  free (plain);
+}
+
+/* (rows, in) at x_first + r * x_stride of a tensor padded to whole tiles of rows, and no further. */
+static void
+make_input (struct rig *rig, const struct variant *v, struct twin *t, struct guarded *x, struct rng *rng)
+{
+  struct linear_params *p = &t->p;
+  uint32_t row = p->in_dim + v->x_pad, step = v->gather ? v->gather : 1, rows = pad (p->rows * step, ROW_PAD);
+  double *values = check_alloc ((size_t) rows * row, sizeof *values);
+  fill_values (values, rows, row, v->fill, rng);
+  p->x_stride = row * step;
+  p->x_first = v->gather ? row : 0;
+  guarded_init (x, rig, v->x, values, (size_t) rows * row);
+  free (values);
+}
+
+static void
+make_output (struct rig *rig, const struct variant *v, struct twin *t, struct guarded *y, struct rng *rng)
+{
+  t->p.y_stride = t->p.out_dim + v->y_pad;
+  size_t rows = pad (t->p.rows, ROW_PAD), count = rows * t->p.y_stride;
+  double *values = check_alloc (count, sizeof *values);
+  fill_values (values, rows, t->p.y_stride, FILL_OUTLIERS, rng);
+  guarded_init (y, rig, v->y, v->add ? values : NULL, count);
+  free (values);
+}
+
+/* The device's copy of the weights is read by the kernel and by nobody written. */
+static void
+require_weight_unchanged (struct rig *rig, const struct buffer *b, const uint8_t *before, const char *what)
+{
+  vit_error err = { 0 };
+  uint8_t *after = check_alloc (b->size, 1);
+  struct buffer copy = *b;
+  REQUIRE_OK (buffer_read (rig->dev, &copy, 0, after, b->size, &err), err);
+  if (memcmp (before, after, b->size) != 0)
+    check_failed ("%s: %s was written, expected untouched", rig->row, what);
+  free (after);
+}
+
+static void
+run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64_t seed)
+{
+  struct rng rng = { seed };
+  struct twin t = { .p = { .rows = s->rows, .in_dim = s->in, .out_dim = s->out, .act = v->act, .add = v->add,
+      .has_bias = v->bias } };
+  struct guarded x, y;
+  struct weight weight = { 0 };
+  vit_error err = { 0 };
+  make_weight (&t, v->w, &rng);
+  make_input (rig, v, &t, &x, &rng);
+  make_output (rig, v, &t, &y, &rng);
+  expect (&t, &x, &y);
+  REQUIRE_OK (upload (rig, &t, v->w, &weight, &err), err);
+  uint8_t *before = check_alloc (weight.data.size, 1);
+  REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
+
+  struct linear_call call = { .x = guarded_span (&x), .y = guarded_span (&y), .weight = &weight, .p = t.p,
+    .x_store = v->x, .y_store = v->y };
+  call.p.in_dim = call.p.out_dim = call.p.has_bias = 0; /* filled in from the weight */
+  rig_begin (rig);
+  rig_run (rig, record_linear (rig->rec, &call, &err), 2.0 * s->rows * s->in * s->out, &err);
+  if (!rig->bench) { /* repeated runs add more than once */
+    rig_compare (rig, &y, &(struct expected) { .rows = s->rows, .columns = s->out, .stride = t.p.y_stride,
+        .may_write_rows = pad (s->rows, ROW_PAD), .may_write_columns = pad (s->out, COLUMN_PAD), .want = t.want,
+        .allowance = t.allowance, .bound = v->bound });
+    guarded_require_unchanged (&x, rig, "x");
+    require_weight_unchanged (rig, &weight.data, before, "the weight");
+  }
+  free (before);
+  weight_destroy (rig->dev, &weight);
+  guarded_finish (&x, rig);
+  guarded_finish (&y, rig);
+  free (t.w);
+  free (t.bias);
+  free (t.want);
+  free (t.allowance);
+}
+
+void
+test_linear (struct rig *rig)
+{
+  for (size_t s = 0; s < COUNT_OF (shapes); s++)
+    for (size_t v = 0; v < COUNT_OF (variants); v++) {
+      const struct shape *shape = &shapes[s];
+      const struct variant *variant = &variants[v];
+      bool large = (uint64_t) shape->rows * shape->in * shape->out > 5000000;
+      bool half = variant->x == STORE_F16 || variant->w == STORE_F16 || variant->y == STORE_F16;
+      if (large && (s + v) % 3) /* the twin is slow: each large shape meets a third of the variants */
+        continue;
+      if (rig_row (rig, half, "linear %s, %u rows, %u to %u", variant->name, shape->rows, shape->in, shape->out))
+        run_row (rig, shape, variant, s * 1000 + v);
+    }
+}
