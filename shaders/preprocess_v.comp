@@ -1,0 +1,65 @@
+// value = clip8 ((sum over t of coeff[y][t] * rows[first[y] + t][x] + 2^21) >> 22)
+// patches[patch][c][py][px] = value * scale[c] + offset[c]
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The vertical half of PIL's 8-bit resize, rounded to 8 bits like the first, then normalised and stored as the patch
+// rows that the patch embedding multiplies. One invocation makes 4 neighbours of one output row, which share their
+// coefficients and arrive in one load.
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "params.h"
+#include "precision.glsl"
+
+layout (local_size_x = 64) in;
+
+layout (push_constant) uniform Params { preprocess_v_params p; };
+layout (binding = 0) readonly buffer Rows { uvec4 rows[]; };       // (last_row + 1, rows_stride / 4)
+layout (binding = 1) readonly buffer Tables { ivec4 tables[]; };
+layout (binding = 3) writeonly buffer Patches { Y_DATA patches[]; }; // (patches, out_stride)
+
+ivec4 sum_r = ivec4 (1 << 21), sum_g = ivec4 (1 << 21), sum_b = ivec4 (1 << 21);
+
+void
+accumulate (uint row, uint x4, int coeff)
+{
+  uvec4 w = rows[min (row, p.last_row) * (p.rows_stride >> 2) + x4];
+  sum_r += coeff * ivec4 (w & 0xffu);
+  sum_g += coeff * ivec4 ((w >> 8) & 0xffu);
+  sum_b += coeff * ivec4 ((w >> 16) & 0xffu);
+}
+
+void
+main ()
+{
+  uint x4 = gl_GlobalInvocationID.x, x = x4 * 4u, y = gl_WorkGroupID.y;
+  if (x >= p.width)
+    return;
+  ivec4 head = tables[p.taps_offset + y];
+  uint tap = p.taps_offset + p.height + y * p.max_groups, row = uint (head.x);
+  for (int t = 0; t < head.y; t++, row += 4u) {
+    ivec4 c = tables[tap++];
+    accumulate (row, x4, c.x);
+    accumulate (row + 1u, x4, c.y);
+    accumulate (row + 2u, x4, c.z);
+    accumulate (row + 3u, x4, c.w);
+  }
+  // precise: a fused multiply-add would round otherwise on some devices
+  bool outside = head.y == 0;
+  ivec4 fill = ivec4 (p.fill);
+  precise vec4 r = vec4 (outside ? fill & 0xff : clamp (sum_r >> 22, 0, 255)) * p.scale[0] + p.offset[0];
+  precise vec4 g = vec4 (outside ? (fill >> 8) & 0xff : clamp (sum_g >> 22, 0, 255)) * p.scale[1] + p.offset[1];
+  precise vec4 b = vec4 (outside ? (fill >> 16) & 0xff : clamp (sum_b >> 22, 0, 255)) * p.scale[2] + p.offset[2];
+
+  uint across = p.width / p.patch_width, area = p.patch_width * p.patch_height;
+  uint px = x % p.patch_width;
+  uint at = p.out_first + ((y / p.patch_height) * across + x / p.patch_width) * p.out_stride
+      + (y % p.patch_height) * p.patch_width + px;
+  for (uint i = 0u; i < 4u && x + i < p.width; i++) {
+    patches[at] = Y_STORE (r[i]);
+    patches[at + area] = Y_STORE (g[i]);
+    patches[at + 2u * area] = Y_STORE (b[i]);
+    bool next_patch = ++px == p.patch_width;
+    at += next_patch ? p.out_stride - p.patch_width + 1u : 1u;
+    px = next_patch ? 0u : px;
+  }
+}
