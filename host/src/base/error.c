@@ -1,0 +1,25 @@
+/* Fills the caller's vit_error. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+bool
+fail (vit_error *err, enum vit_code code, const char *format, ...)
+{
+  if (!err)
+    return false;
+  va_list args;
+  va_start (args, format);
+  err->code = code;
+  vsnprintf (err->msg, sizeof err->msg, format, args);
+  va_end (args);
+  return false;
+}
+
+bool
+fail_memory (vit_error *err, const char *what, size_t size)
+{
+  return fail (err, VIT_ERR_MEMORY, "%s: out of memory (%zu bytes asked for)", what, size);
+}

@@ -1,0 +1,83 @@
+/* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gpu/recorder.h"
+
+enum { GROUPS_X = 32768 }; /* rows beyond that go to the second dimension: 65535 a dimension is guaranteed */
+
+static uint32_t
+ceil_div (uint32_t a, uint32_t b)
+{
+  return (a + b - 1) / b;
+}
+
+bool
+record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
+    struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err)
+{
+  struct dispatch d = {
+    .shader = y_store == STORE_F16 ? SHADER_layernorm_xf_yh : SHADER_layernorm_xf_yf,
+    .bind = { x, span_all (weight), span_all (bias), y },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { p->rows < GROUPS_X ? p->rows : GROUPS_X, ceil_div (p->rows, GROUPS_X), 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+bool
+record_tokens (struct recorder *rec, struct span patches, const struct buffer *prefix, const struct buffer *pos,
+    struct span y, const struct tokens_params *p, vit_error *err)
+{
+  uint32_t rows = p->batch * p->tokens;
+  struct dispatch d = {
+    .shader = SHADER_tokens,
+    /* without prefix tokens their binding is never read, but must be there */
+    .bind = { patches, span_all (p->num_prefix ? prefix : pos), span_all (pos), y },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { rows < GROUPS_X ? rows : GROUPS_X, ceil_div (rows, GROUPS_X), 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+bool
+record_pool (struct recorder *rec, struct span x, struct span y, const struct pool_params *p, vit_error *err)
+{
+  struct dispatch d = {
+    .shader = SHADER_pool,
+    .bind = { x, { 0 }, { 0 }, y },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { ceil_div (p->dim, 64), p->batch, 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+bool
+record_preprocess_h (struct recorder *rec, struct span frame, struct span tables, struct span rows,
+    const struct preprocess_h_params *p, vit_error *err)
+{
+  struct dispatch d = {
+    .shader = SHADER_preprocess_h,
+    .spec = { 1, { p->kind } },
+    .bind = { frame, tables, { 0 }, rows },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { ceil_div (p->width, 64), p->num_rows, 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+bool
+record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches,
+    enum store store, const struct preprocess_v_params *p, vit_error *err)
+{
+  struct dispatch d = {
+    .shader = store == STORE_F16 ? SHADER_preprocess_v_yh : SHADER_preprocess_v_yf,
+    .bind = { rows, tables, { 0 }, patches },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { ceil_div (p->width, 256), p->height, 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}

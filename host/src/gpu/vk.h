@@ -1,0 +1,57 @@
+/* Vulkan as src/gpu sees it: the instance's and the device's own function tables, error text, what is enabled. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_GPU_VK_H
+#define VIT_GPU_VK_H
+
+#define VK_NO_PROTOTYPES
+#include <vulkan/vulkan.h>
+#include <volk.h>
+
+#include "base/error.h"
+
+/* What the device was created with; kernels are chosen by these and by nothing else. */
+struct caps {
+  bool storage16;           /* storageBuffer16BitAccess */
+  bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
+  bool subgroup_arithmetic; /* in compute */
+  bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
+  uint32_t subgroup_size;
+  uint32_t max_push;        /* bytes */
+  uint32_t max_groups[3];
+  VkDeviceSize max_storage_range; /* bytes of one binding */
+  double timestamp_ns;      /* nanoseconds a tick; 0: no timestamps */
+};
+
+#define INSTANCE_FUNCTIONS(X)                                                                                        \
+  X (DestroyInstance)                                                                                                \
+  X (EnumeratePhysicalDevices)                                                                                       \
+  X (GetPhysicalDeviceProperties2)                                                                                   \
+  X (GetPhysicalDeviceProperties)                                                                                    \
+  X (GetPhysicalDeviceFeatures2)                                                                                     \
+  X (GetPhysicalDeviceMemoryProperties)                                                                              \
+  X (GetPhysicalDeviceQueueFamilyProperties)                                                                         \
+  X (EnumerateDeviceExtensionProperties)                                                                             \
+  X (CreateDevice)                                                                                                   \
+  X (GetDeviceProcAddr)
+
+/* One Vulkan instance with its own table: two instances in a process never see each other's functions. */
+struct instance {
+  VkInstance handle;
+  PFN_vkGetInstanceProcAddr get_proc_addr;
+  VkDebugUtilsMessengerEXT messenger;
+#define X(name) PFN_vk##name name;
+  INSTANCE_FUNCTIONS (X)
+#undef X
+};
+bool instance_init (struct instance *in, const struct vit_device_params *params, vit_error *err);
+void instance_finish (struct instance *in); /* accepts a zeroed one */
+/* Loads the device-level functions through this instance. */
+void instance_load_device (const struct instance *in, VkDevice device, struct VolkDeviceTable *table);
+
+const char *vk_result_text (VkResult r);
+/* True for VK_SUCCESS; else fills err with the call's name and the result in words. */
+bool vk_ok (vit_error *err, const char *call, VkResult r);
+/* Calls a device function: an expression yielding bool. */
+#define VK_TRY(dev, err, name, ...) vk_ok ((err), "vk" #name, (dev)->vk.vk##name (__VA_ARGS__))
+
+#endif

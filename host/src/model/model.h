@@ -1,0 +1,37 @@
+/* A checkpoint's network on a device: its facts and its packed weights. Immutable once loaded. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_MODEL_MODEL_H
+#define VIT_MODEL_MODEL_H
+
+#include <stdatomic.h>
+
+#include "gpu/kernels.h"
+#include "model/config.h"
+
+struct norm {
+  struct buffer weight, bias; /* float (dim) */
+};
+
+struct block {
+  struct norm norm1, norm2;
+  struct weight qkv, proj, fc1, fc2; /* layer scale is folded into proj and fc2 */
+};
+
+struct vit_model {
+  atomic_uint refs;
+  vit_device *dev;
+  struct vit_config cfg;
+  struct vit_preprocess preprocess;
+  char **labels;                     /* (classes) */
+  enum store store;                  /* of weights and of what the linears read */
+  struct weight patch_embed;
+  struct buffer prefix, pos;         /* float (num_prefix, dim), (tokens, dim) */
+  struct norm patch_norm, pre_norm, norm, pool_norm, head_norm;
+  struct block *blocks;              /* (depth) */
+  struct weight head_fc1, head;
+  uint64_t parameters, bytes;        /* numbers; device memory */
+};
+
+vit_model *model_ref (vit_model *m);
+
+#endif

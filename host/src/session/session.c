@@ -1,0 +1,152 @@
+/* Submits pictures and collects results in order, over a ring of slots. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "session/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "gpu/pipelines.h"
+
+enum { MAX_BATCH = 256, MAX_IN_FLIGHT = 8 };
+
+/* The driver compiles some kernels at their first run: run them all now, on whatever lies in the arena. */
+static bool
+warm_up (vit_session *s, vit_error *err)
+{
+  struct slot *slot = &s->slots[0];
+  bool ok = recorder_run (slot->networks[0].rec, err)
+      && (s->max_batch == 1 || recorder_run (slot->networks[s->max_batch - 1].rec, err));
+  kernels_save (s->model->dev);
+  return ok;
+}
+
+vit_session *
+vit_session_create (vit_model *model, const struct vit_session_params *params, vit_error *err)
+{
+  uint32_t batch = params && params->max_batch ? params->max_batch : 1;
+  uint32_t flight = params && params->in_flight ? params->in_flight : 1;
+  if (!model || batch > MAX_BATCH || flight > MAX_IN_FLIGHT) {
+    fail (err, VIT_ERR_ARG, "vit_session_create: found max_batch %u and in_flight %u, expected a model, 1 to %d and 1 to %d",
+        batch, flight, MAX_BATCH, MAX_IN_FLIGHT);
+    return NULL;
+  }
+  vit_session *s = calloc (1, sizeof *s);
+  if (!s) {
+    fail_memory (err, "the session", sizeof *s);
+    return NULL;
+  }
+  s->model = model_ref (model);
+  s->max_batch = batch;
+  s->num_slots = flight;
+  s->slots = calloc (flight, sizeof *s->slots);
+  s->logits = calloc (model->cfg.classes, sizeof *s->logits);
+  if (!s->slots || !s->logits) {
+    fail_memory (err, "the session", flight * sizeof *s->slots + model->cfg.classes * sizeof *s->logits);
+    goto error;
+  }
+  for (uint32_t i = 0; i < flight; i++)
+    if (!slot_init (&s->slots[i], s->model, batch, &s->counters, err))
+      goto error;
+  if (!warm_up (s, err))
+    goto error;
+  s->at_creation = s->counters;
+  return s;
+error:
+  vit_session_destroy (&s);
+  return NULL;
+}
+
+void
+vit_session_destroy (vit_session **session)
+{
+  if (!session || !*session)
+    return;
+  vit_session *s = *session;
+  *session = NULL;
+  for (uint32_t i = 0; s->slots && i < s->num_slots; i++)
+    slot_finish (&s->slots[i]);
+  free (s->slots);
+  free (s->logits);
+  vit_model_destroy (&s->model);
+  free (s);
+}
+
+enum vit_submit
+vit_session_submit (vit_session *s, const vit_image *images, uint32_t n, vit_error *err)
+{
+  if (!s || !images || n == 0 || n > s->max_batch) {
+    fail (err, VIT_ERR_ARG, "vit_session_submit: found %u images, expected 1 to max_batch (%u)", n, s ? s->max_batch : 0);
+    return VIT_SUBMIT_FAILED;
+  }
+  struct slot *slot = &s->slots[s->next];
+  if (slot->num)
+    return VIT_SUBMIT_FULL;
+  slot->submit_ns = now_ns ();
+  for (uint32_t i = 0; i < n; i++)
+    if (!slot_load (slot, i, &images[i], err))
+      return VIT_SUBMIT_FAILED;
+  if (!slot_submit (slot, n, err))
+    return VIT_SUBMIT_FAILED;
+  s->next = (s->next + 1) % s->num_slots;
+  s->submits++;
+  s->images += n;
+  return VIT_SUBMITTED;
+}
+
+/* Hands out image `taken` of the slot and frees the slot after its last. */
+static void
+take (vit_session *s, struct slot *slot, vit_result *out)
+{
+  *out = (vit_result) {
+    .user = slot->frames[slot->taken].user,
+    .classes = s->model->cfg.classes,
+    .submit_to_ready_ns = now_ns () - slot->submit_ns,
+  };
+  if (slot->done) {
+    memcpy (s->logits, slot_logits (slot, slot->taken), s->model->cfg.classes * sizeof *s->logits);
+    out->logits = s->logits;
+    s->gpu_ms = recorder_clock_ms (slot->networks[slot->num - 1].rec);
+  }
+  if (++slot->taken < slot->num)
+    return;
+  slot->num = slot->taken = 0;
+  s->oldest = (s->oldest + 1) % s->num_slots;
+}
+
+enum vit_collect
+vit_session_collect (vit_session *s, uint64_t timeout_ns, vit_result *out, vit_error *err)
+{
+  if (!s || !out) {
+    fail (err, VIT_ERR_ARG, "vit_session_collect: session and out must not be NULL");
+    return VIT_COLLECT_FAILED;
+  }
+  struct slot *slot = &s->slots[s->oldest];
+  if (!slot->num)
+    return VIT_EMPTY;
+  bool ok = slot_wait (slot, timeout_ns, err);
+  if (ok && !slot->done)
+    return VIT_NOT_READY;
+  if (!ok)
+    slot->done = false;
+  take (s, slot, out);
+  return ok ? VIT_COLLECTED : VIT_COLLECT_FAILED;
+}
+
+void
+vit_session_get_stats (const vit_session *s, struct vit_session_stats *out)
+{
+  const struct slot *slot = &s->slots[0];
+  const struct recorder *net = slot->networks[0].rec, *frame = slot->frames[0].rec;
+  *out = (struct vit_session_stats) {
+    .submits = s->submits,
+    .images = s->images,
+    .allocations = s->counters.allocations - s->at_creation.allocations,
+    .descriptor_updates = s->counters.descriptor_updates - s->at_creation.descriptor_updates,
+    .dispatches = recorder_dispatches (net) + (frame ? recorder_dispatches (frame) : 0),
+    .barriers = recorder_barriers (net) + (frame ? recorder_barriers (frame) : 0),
+    .pipelines = kernels_pipelines (s->model->dev),
+    .gpu_ms = s->gpu_ms,
+  };
+  for (uint32_t i = 0; i < s->num_slots; i++)
+    out->device_bytes += slot_bytes (&s->slots[i]);
+}

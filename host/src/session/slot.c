@@ -1,0 +1,235 @@
+/* One batch under way: its memory, its command buffers, its submit. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "session/slot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+uint64_t
+now_ns (void)
+{
+  struct timespec t;
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+static vit_device *
+device_of (const struct slot *s)
+{
+  return s->model->dev;
+}
+
+/* Logits of image i start at i * classes floats in the last tensor of the arena. */
+static VkDeviceSize
+logits_bytes (const struct slot *s, uint32_t n)
+{
+  return (VkDeviceSize) n * s->model->cfg.classes * sizeof (float);
+}
+
+bool
+slot_network (struct slot *s, uint32_t n, vit_error *err)
+{
+  struct network *net = &s->networks[n - 1];
+  if (net->rec)
+    return true;
+  struct recorder *rec = NULL;
+  if (!graph_init (&net->graph, s->model, n, err) || !(rec = recorder_create (device_of (s), err))
+      || !recorder_begin (rec, err))
+    goto error;
+  recorder_start_clock (rec);
+  recorder_barrier (rec); /* the patches come from the command buffers before this one */
+  if (!graph_record (&net->graph, rec, &s->arena, net->graph.num_ops, err))
+    goto error;
+  recorder_copy (rec, &s->arena, graph_op_output (&net->graph, net->graph.num_ops)->offset, &s->readback, 0,
+      logits_bytes (s, n));
+  recorder_stop_clock (rec);
+  if (!recorder_end (rec, err))
+    goto error;
+  s->counters->descriptor_updates += recorder_descriptor_updates (rec);
+  net->rec = rec;
+  return true;
+error:
+  recorder_destroy (&rec);
+  graph_finish (&net->graph);
+  return false;
+}
+
+bool
+slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters *counters, vit_error *err)
+{
+  *s = (struct slot) { .model = model, .counters = counters, .max_batch = max_batch };
+  vit_device *dev = model->dev;
+  struct graph largest;
+  s->frames = calloc (max_batch, sizeof *s->frames);
+  s->networks = calloc (max_batch, sizeof *s->networks);
+  s->commands = calloc (max_batch + 1, sizeof *s->commands);
+  if (!s->frames || !s->networks || !s->commands)
+    return fail_memory (err, "a session's slot", max_batch * (sizeof *s->frames + sizeof *s->networks));
+  if (!graph_init (&largest, model, max_batch, err))
+    return false;
+  uint64_t arena = largest.arena_bytes;
+  graph_finish (&largest);
+  s->counters->allocations += 2;
+  if (!buffer_create (dev, MEMORY_LOCAL, arena, "activations", &s->arena, err)
+      || !buffer_create (dev, MEMORY_READBACK, logits_bytes (s, max_batch), "logits", &s->readback, err)
+      || !fence_create (dev, &s->fence, err))
+    return false;
+  return slot_network (s, 1, err) && slot_network (s, max_batch, err);
+}
+
+static void
+frame_finish (vit_device *dev, struct frame *f)
+{
+  recorder_destroy (&f->rec);
+  buffer_destroy (dev, &f->upload);
+  buffer_destroy (dev, &f->local);
+  buffer_destroy (dev, &f->tables);
+  buffer_destroy (dev, &f->rows);
+  if (f->planned)
+    preprocess_plan_finish (&f->plan);
+  f->planned = false;
+}
+
+void
+slot_finish (struct slot *s)
+{
+  if (!s->model)
+    return;
+  vit_device *dev = device_of (s);
+  if (s->num && !s->done)
+    slot_wait (s, UINT64_MAX, NULL);
+  for (uint32_t i = 0; s->frames && i < s->max_batch; i++)
+    frame_finish (dev, &s->frames[i]);
+  for (uint32_t i = 0; s->networks && i < s->max_batch; i++) {
+    recorder_destroy (&s->networks[i].rec);
+    graph_finish (&s->networks[i].graph);
+  }
+  fence_destroy (dev, &s->fence);
+  buffer_destroy (dev, &s->arena);
+  buffer_destroy (dev, &s->readback);
+  free (s->frames);
+  free (s->networks);
+  free (s->commands);
+  memset (s, 0, sizeof *s);
+}
+
+/* Keeps a buffer that is large enough. */
+static bool
+grow (struct slot *s, enum memory_use use, VkDeviceSize size, const char *name, struct buffer *b, vit_error *err)
+{
+  if (b->size >= size && size > 0)
+    return true;
+  buffer_destroy (device_of (s), b);
+  s->counters->allocations++;
+  return buffer_create (device_of (s), use, size, name, b, err);
+}
+
+static bool
+record_frame (struct slot *s, uint32_t index, vit_error *err)
+{
+  struct frame *f = &s->frames[index];
+  const struct preprocess_plan *plan = &f->plan;
+  struct preprocess_v_params v = plan->v;
+  const struct buffer *source = f->upload.local ? &f->upload : &f->local;
+  uint32_t patches = config_patches (&s->model->cfg);
+  v.out_first = index * patches * v.out_stride;
+  struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->store) };
+  if (!recorder_begin (f->rec, err))
+    return false;
+  if (source == &f->local)
+    recorder_copy (f->rec, &f->upload, 0, &f->local, 0, plan->upload_size);
+  if (!record_preprocess_h (f->rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
+    return false;
+  recorder_barrier (f->rec);
+  if (!record_preprocess_v (f->rec, span_all (&f->rows), span_all (&f->tables), out, s->model->store, &v, err)
+      || !recorder_end (f->rec, err))
+    return false;
+  s->counters->descriptor_updates += recorder_descriptor_updates (f->rec);
+  return true;
+}
+
+/* Everything that depends on the picture's layout. On failure the frame is unplanned. */
+static bool
+plan_frame (struct slot *s, uint32_t index, const vit_image *image, vit_error *err)
+{
+  const struct vit_config *c = &s->model->cfg;
+  struct frame *f = &s->frames[index];
+  vit_device *dev = device_of (s);
+  if (f->planned)
+    preprocess_plan_finish (&f->plan);
+  f->planned = false;
+  if (!preprocess_plan (&f->plan, &s->model->preprocess, c->patch_width, c->patch_height, image, err))
+    return false;
+  if (f->plan.upload_size > device_caps (dev)->max_storage_range) {
+    fail (err, VIT_ERR_UNSUPPORTED, "a picture of %ux%u needs %zu bytes, over this device's limit of %llu for one buffer",
+        image->width, image->height, f->plan.upload_size, (unsigned long long) device_caps (dev)->max_storage_range);
+    goto error;
+  }
+  if (!grow (s, MEMORY_UPLOAD, f->plan.upload_size, "frame", &f->upload, err)
+      || (!f->upload.local && !grow (s, MEMORY_LOCAL, f->plan.upload_size, "frame copy", &f->local, err))
+      || !grow (s, MEMORY_LOCAL, f->plan.tables_size, "tap tables", &f->tables, err)
+      || !grow (s, MEMORY_LOCAL, f->plan.rows_size, "resized rows", &f->rows, err)
+      || !buffer_write (dev, &f->tables, 0, f->plan.tables, f->plan.tables_size, err)
+      || (!f->rec && !(f->rec = recorder_create (dev, err))) || !record_frame (s, index, err))
+    goto error;
+  f->planned = true;
+  return true;
+error:
+  preprocess_plan_finish (&f->plan);
+  return false;
+}
+
+bool
+slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *err)
+{
+  struct frame *f = &s->frames[index];
+  if (!preprocess_image_check (image, err))
+    return false;
+  if (!(f->planned && preprocess_same_layout (&f->plan, image)) && !plan_frame (s, index, image, err))
+    return false;
+  preprocess_upload (&f->plan, image, f->upload.map);
+  f->user = image->user;
+  return buffer_flush (device_of (s), &f->upload, err);
+}
+
+bool
+slot_submit (struct slot *s, uint32_t n, vit_error *err)
+{
+  if (!slot_network (s, n, err) || !fence_reset (device_of (s), s->fence, err))
+    return false;
+  for (uint32_t i = 0; i < n; i++)
+    s->commands[i] = recorder_commands (s->frames[i].rec);
+  s->commands[n] = recorder_commands (s->networks[n - 1].rec);
+  if (!device_submit (device_of (s), s->commands, n + 1, s->fence, err))
+    return false;
+  s->num = n;
+  s->taken = 0;
+  s->done = false;
+  return true;
+}
+
+bool
+slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err)
+{
+  vit_device *dev = device_of (s);
+  return s->done || (fence_wait (dev, s->fence, timeout_ns, &s->done, err)
+                     && (!s->done || buffer_invalidate (dev, &s->readback, err)));
+}
+
+const float *
+slot_logits (const struct slot *s, uint32_t index)
+{
+  return (const float *) s->readback.map + (size_t) index * s->model->cfg.classes;
+}
+
+uint64_t
+slot_bytes (const struct slot *s)
+{
+  uint64_t bytes = s->arena.size + s->readback.size;
+  for (uint32_t i = 0; i < s->max_batch; i++) {
+    const struct frame *f = &s->frames[i];
+    bytes += f->upload.size + f->local.size + f->tables.size + f->rows.size;
+  }
+  return bytes;
+}

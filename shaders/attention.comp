@@ -1,0 +1,45 @@
+// out = softmax (q k^T * scale) v for every head: any number of tokens, any head size up to 256.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "precision.glsl"
+#include "params.h"
+
+// One invocation per query with its row of q and its sum in registers; keys are read once, by online softmax
+// (Milakov and Gimelshein, Online normalizer calculation for softmax): no row of scores is stored.
+layout (local_size_x = 32) in;
+layout (constant_id = 0) const uint HEAD_DIM = 64;
+
+layout (std430, binding = 0) readonly buffer X { X_DATA qkv[]; };  // (batch * tokens, 3 * heads * head_dim)
+layout (std430, binding = 3) writeonly buffer Y { Y_DATA y[]; };   // (batch * tokens, heads * head_dim)
+layout (push_constant) uniform P { attention_params p; };
+
+void
+main ()
+{
+  uint token = gl_GlobalInvocationID.x, head = gl_WorkGroupID.y, image = gl_WorkGroupID.z;
+  if (token >= p.tokens)
+    return;
+  uint width = p.heads * HEAD_DIM, row0 = image * p.tokens;
+  uint q0 = (row0 + token) * p.qkv_stride + head * HEAD_DIM;
+  float q[HEAD_DIM], sum[HEAD_DIM];
+  for (uint d = 0; d < HEAD_DIM; d++) {
+    q[d] = float (qkv[q0 + d]) * p.scale;
+    sum[d] = 0.0;
+  }
+  float top = -3.0e38, total = 0.0;
+  for (uint t = 0; t < p.tokens; t++) {
+    uint k0 = (row0 + t) * p.qkv_stride + width + head * HEAD_DIM, v0 = k0 + width;
+    float score = 0.0;
+    for (uint d = 0; d < HEAD_DIM; d++)
+      score += q[d] * float (qkv[k0 + d]);
+    float higher = max (top, score), keep = exp (top - higher), weight = exp (score - higher);
+    total = total * keep + weight;
+    for (uint d = 0; d < HEAD_DIM; d++)
+      sum[d] = sum[d] * keep + weight * float (qkv[v0 + d]);
+    top = higher;
+  }
+  uint y0 = (row0 + token) * p.out_stride + head * HEAD_DIM;
+  for (uint d = 0; d < HEAD_DIM; d++)
+    y[y0 + d] = Y_STORE (sum[d] / total);
+}

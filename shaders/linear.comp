@@ -1,0 +1,70 @@
+// y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that: the linear of any shape on any device.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#version 450
+#extension GL_GOOGLE_include_directive : require
+#include "precision.glsl"
+#include "params.h"
+#include "activation.glsl"
+
+// One workgroup of 128 makes a tile of 8 * ROWS x 64 outputs, 16 steps of k at a time through 4.6 KiB of shared memory
+// at most: within every device's guaranteed limits. Rows of the shared tiles are padded by one against bank conflicts.
+layout (local_size_x = 128) in;
+layout (constant_id = 0) const uint ROWS = 8; // outputs of one invocation: ROWS x 4
+
+layout (std430, binding = 0) readonly buffer X { X_DATA x[]; };        // rows of in_dim
+layout (std430, binding = 1) readonly buffer W { W_DATA w[]; };        // (out_dim, in_dim)
+layout (std430, binding = 2) readonly buffer B { float bias[]; };      // (out_dim)
+layout (std430, binding = 3) buffer Y { Y_DATA y[]; };                 // rows of out_dim
+layout (push_constant) uniform P { linear_params p; };
+
+const uint STEP = 16, COLUMNS = 64;
+shared float xs[STEP][8 * ROWS + 1];
+shared float ws[STEP][COLUMNS + 1];
+
+void
+load_tiles (uint row0, uint col0, uint k0)
+{
+  for (uint i = gl_LocalInvocationIndex; i < STEP * 8 * ROWS; i += 128) {
+    uint row = row0 + i / STEP, k = k0 + i % STEP;
+    bool inside = row < p.rows && k < p.in_dim;
+    xs[i % STEP][i / STEP] = inside ? float (x[p.x_first + row * p.x_stride + k]) : 0.0;
+  }
+  for (uint i = gl_LocalInvocationIndex; i < STEP * COLUMNS; i += 128) {
+    uint col = col0 + i / STEP, k = k0 + i % STEP;
+    ws[i % STEP][i / STEP] = col < p.out_dim && k < p.in_dim ? float (w[col * p.in_dim + k]) : 0.0;
+  }
+}
+
+void
+main ()
+{
+  uint tx = gl_LocalInvocationIndex % 16, ty = gl_LocalInvocationIndex / 16; // 16 x 8 invocations
+  uint row0 = gl_WorkGroupID.x * 8 * ROWS, col0 = gl_WorkGroupID.y * COLUMNS;
+  float acc[ROWS][4];
+  for (uint r = 0; r < ROWS; r++)
+    for (uint c = 0; c < 4; c++)
+      acc[r][c] = 0.0;
+
+  for (uint k0 = 0; k0 < p.in_dim; k0 += STEP) {
+    load_tiles (row0, col0, k0);
+    barrier ();
+    for (uint k = 0; k < STEP; k++) {
+      vec4 b = vec4 (ws[k][tx], ws[k][tx + 16], ws[k][tx + 32], ws[k][tx + 48]);
+      for (uint r = 0; r < ROWS; r++) {
+        float a = xs[k][ty + 8 * r];
+        for (uint c = 0; c < 4; c++)
+          acc[r][c] += a * b[c];
+      }
+    }
+    barrier ();
+  }
+
+  for (uint r = 0; r < ROWS; r++)
+    for (uint c = 0; c < 4; c++) {
+      uint row = row0 + ty + 8 * r, col = col0 + tx + 16 * c, at = row * p.y_stride + col;
+      if (row >= p.rows || col >= p.out_dim)
+        continue;
+      float v = activate (acc[r][c] + (p.has_bias != 0 ? bias[col] : 0.0), p.act);
+      y[at] = Y_STORE (p.add != 0 ? float (y[at]) + v : v);
+    }
+}

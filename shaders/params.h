@@ -1,0 +1,99 @@
+/* Push constants of every kernel and the numbers both sides must agree on; legal C and legal GLSL. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_PARAMS_H
+#define VIT_PARAMS_H
+
+#ifdef VIT_C
+#include <stdint.h>
+#define uint uint32_t
+#endif
+
+/* Activations of a linear's epilogue. */
+#define VIT_ACT_NONE 0u
+#define VIT_ACT_GELU_ERF 1u
+#define VIT_ACT_GELU_TANH 2u
+#define VIT_ACT_GELU_QUICK 3u
+#define VIT_ACT_RELU 4u
+#define VIT_ACT_TANH 5u
+
+/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that. Row r of x starts at x_first + r * x_stride. */
+struct linear_params {
+  uint rows, in_dim, out_dim;          /* elements */
+  uint x_first, x_stride, y_stride;    /* elements of x and y */
+  uint act;                            /* VIT_ACT_ */
+  uint add;                            /* 1: y += result (the residual lives in y) */
+  uint has_bias;
+};
+
+/* y = (x - mean) * rsqrt (var + eps) * weight + bias over dim, one row each. */
+struct layernorm_params {
+  uint rows, dim;
+  uint x_first, x_stride, y_stride;
+  float eps;
+};
+
+/* tokens[b][t] = pos[t] + (t < num_prefix ? prefix[t] : patches[b][t - num_prefix]) */
+struct tokens_params {
+  uint batch, tokens, num_prefix, dim;
+};
+
+/* qkv (B * T, 3 * H * D) -> out (B * T, H * D) */
+struct attention_params {
+  uint batch, tokens, heads, head_dim;
+  uint qkv_stride, out_stride;         /* elements from one token to the next */
+  float scale;                         /* multiplies q.k */
+};
+
+/* y[b] = mean over tokens num_prefix .. tokens - 1 of x[b][t] */
+struct pool_params {
+  uint batch, tokens, num_prefix, dim;
+};
+
+/* How the frame's bytes lie, for the horizontal pass (also its specialization constant 0). Rows begin on words. */
+#define VIT_FRAME_RGB24 1u               /* 3 bytes a pixel */
+#define VIT_FRAME_RGB32 2u               /* 4 bytes a pixel */
+#define VIT_FRAME_GRAY 3u                /* luma only */
+#define VIT_FRAME_YUV444 4u              /* three planes of one size */
+#define VIT_FRAME_YUV_SEMI 5u            /* luma plane, plane of chroma pairs, one pair to two pixels and two rows */
+#define VIT_FRAME_YUV_PLANAR 6u          /* luma plane, two planes with one byte to two pixels and two rows */
+#define VIT_FRAME_YUV_PACKED 7u          /* two bytes a pixel: luma and, in turns, U or V */
+
+/* Horizontal pass: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
+ * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then
+ * (width, max_groups) coefficients; everything in units of 4 numbers, first in units of 4 pixels of the frame.
+ * Dispatch: (width / 64 rounded up, num_rows) groups. */
+struct preprocess_h_params {
+  uint width, num_rows;                  /* output pixels a row, rows */
+  uint out_stride;                       /* words from one output row to the next, a multiple of 4 */
+  uint taps_offset, max_groups;
+  uint kind;                             /* VIT_FRAME_ */
+  uint stride;                           /* words from one row to the next of the first plane, which is at 0 */
+  uint chroma_offset, chroma_offset2;    /* words: U (or pairs), V */
+  uint chroma_stride;                    /* words */
+  uint chroma_last_x, chroma_last_y;     /* the last sample and row there is, for clamping */
+  uint chroma_y_phase, chroma_y_first;   /* row r is near chroma row ((r + phase) >> 1) + first */
+  uint chroma_h_cosited, chroma_v_cosited;
+  uint shift[3];                         /* bits: of R, G, B, or of Y, U, V, in a pixel, pair or packed word */
+  int y_gain, v_to_r, u_to_g, v_to_g, u_to_b; /* times 2^21; chroma comes in sixteenths */
+  int bias[3];                           /* R, G, B, rounding included */
+  uint fill;                             /* packed RGBA8, where a head has no groups */
+};
+
+/* Vertical pass: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel, then y, then x.
+ * Bindings: 0 rows, 1 tables, 3 out. Table y is at taps_offset, built like x; first counts rows and may be any.
+ * Dispatch: (width / 256 rounded up, height) groups; an invocation makes 4 pixels. */
+struct preprocess_v_params {
+  uint width, height;                    /* pixels of the network's input */
+  uint patch_width, patch_height;
+  uint rows_stride, last_row;            /* words from one row to the next, a multiple of 4; num_rows - 1 */
+  uint taps_offset, max_groups;
+  uint fill;                             /* packed RGBA8 */
+  uint out_first;                        /* elements: this image's first patch row */
+  uint out_stride;                       /* elements from one patch row to the next */
+  float scale[3], offset[3];             /* out = value * scale + offset */
+};
+
+#ifdef VIT_C
+#undef uint
+#endif
+#endif

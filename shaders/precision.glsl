@@ -1,0 +1,30 @@
+// Stored element types: every tensor is float or half in memory and float in registers.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+// A kernel compiles once per combination of X_F16, W_F16 and Y_F16; STORE_F16 means all of them.
+#ifdef STORE_F16
+#define X_F16
+#define W_F16
+#define Y_F16
+#endif
+#if defined(X_F16) || defined(W_F16) || defined(Y_F16)
+#extension GL_EXT_shader_16bit_storage : require
+#endif
+
+#ifdef X_F16
+#define X_DATA float16_t
+#else
+#define X_DATA float
+#endif
+#ifdef W_F16
+#define W_DATA float16_t
+#else
+#define W_DATA float
+#endif
+#ifdef Y_F16
+#define Y_DATA float16_t
+// Real checkpoints have activations beyond half's range in a few channels: saturate, never store infinity.
+#define Y_STORE(v) float16_t (clamp (v, -65504.0, 65504.0))
+#else
+#define Y_DATA float
+#define Y_STORE(v) (v)
+#endif
