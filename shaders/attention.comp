@@ -2,11 +2,14 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require
+#extension GL_EXT_control_flow_attributes : require
 #include "precision.glsl"
 #include "params.h"
 
 // One invocation per query with its row of q and its sum in registers; keys are read once, by online softmax
 // (Milakov and Gimelshein, Online normalizer calculation for softmax): no row of scores is stored.
+// The loops over the head are unrolled: registers can't be indexed, and lavapipe ends a shader's loops after 65,535
+// rounds in all, without a word (LP_MAX_TGSI_LOOP_ITERATIONS; met at 577 tokens of 64 on 22.3.6).
 layout (local_size_x = 32) in;
 layout (constant_id = 0) const uint HEAD_DIM = 64;
 
@@ -23,7 +26,7 @@ main ()
   uint width = p.heads * HEAD_DIM, row0 = image * p.tokens;
   uint q0 = (row0 + token) * p.qkv_stride + head * HEAD_DIM;
   float q[HEAD_DIM], sum[HEAD_DIM];
-  for (uint d = 0; d < HEAD_DIM; d++) {
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++) {
     q[d] = float (qkv[q0 + d]) * p.scale;
     sum[d] = 0.0;
   }
@@ -31,15 +34,15 @@ main ()
   for (uint t = 0; t < p.tokens; t++) {
     uint k0 = (row0 + t) * p.qkv_stride + width + head * HEAD_DIM, v0 = k0 + width;
     float score = 0.0;
-    for (uint d = 0; d < HEAD_DIM; d++)
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
       score += q[d] * float (qkv[k0 + d]);
     float higher = max (top, score), keep = exp (top - higher), weight = exp (score - higher);
     total = total * keep + weight;
-    for (uint d = 0; d < HEAD_DIM; d++)
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
       sum[d] = sum[d] * keep + weight * float (qkv[v0 + d]);
     top = higher;
   }
   uint y0 = (row0 + token) * p.out_stride + head * HEAD_DIM;
-  for (uint d = 0; d < HEAD_DIM; d++)
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
     y[y0 + d] = Y_STORE (sum[d] / total);
 }
