@@ -9,7 +9,7 @@ static const struct shape {
 } shapes[] = {
   { 1, 12, 20 }, { 5, 20, 12 }, { 16, 64, 64 }, { 17, 48, 36 }, { 3, 100, 7 }, { 2, 35, 33 }, { 1, 1, 1 },
   { 50, 96, 100 }, { 257, 100, 96 }, { 3, 588, 192 }, { 1, 768, 1000 }, { 2, 192, 21843 },
-  { 5, 3072, 192 }, { 197, 192, 576 }, { 577, 192, 192 }, { 50, 768, 768 },
+  { 5, 3072, 192 }, { 17, 8192, 40 }, { 2, 8192, 12 }, { 197, 192, 576 }, { 577, 192, 192 }, { 50, 768, 768 },
 };
 
 static const struct variant {
@@ -22,31 +22,31 @@ static const struct variant {
   enum fill fill;
   double bound;
 } variants[] = {
-  { "f32", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f32 bias", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f32 bias outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_OUTLIERS, 1 },
-  { "f32 bias gelu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f32 gelu outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, false, false, 0, 0, 0, FILL_OUTLIERS, 1 },
+  { "f32", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32 bias", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32 bias outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_OUTLIERS, 3 },
+  { "f32 bias gelu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32 gelu outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, false, false, 0, 0, 0, FILL_OUTLIERS, 3 },
   { "f32 bias gelu_tanh outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_TANH, true, false, 0, 0, 0,
-      FILL_OUTLIERS, 1 },
+      FILL_OUTLIERS, 3 },
   { "f32 bias gelu_quick outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_QUICK, true, false, 0, 0, 0,
-      FILL_OUTLIERS, 1 },
-  { "f32 bias relu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_RELU, true, false, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f32 bias tanh outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_TANH, true, false, 0, 0, 0, FILL_OUTLIERS, 1 },
-  { "f32 bias add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f32 add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, true, 0, 0, 0, FILL_OUTLIERS, 1 },
-  { "f32 bias gathered", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 1 },
+      FILL_OUTLIERS, 3 },
+  { "f32 bias relu", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_RELU, true, false, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32 bias tanh outliers", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_TANH, true, false, 0, 0, 0, FILL_OUTLIERS, 3 },
+  { "f32 bias add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32 add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, true, 0, 0, 0, FILL_OUTLIERS, 3 },
+  { "f32 bias gathered", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 3 },
   { "f32 bias gelu strides", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 16, 32, FILL_NORMAL,
-      1 },
-  { "f16", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 1 },
+      3 },
+  { "f16", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 3 },
   { "f16 bias gelu outliers", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0, FILL_OUTLIERS,
-      1 },
-  { "f16 bias strides", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, true, false, 0, 16, 32, FILL_NORMAL, 1 },
-  { "f16 to f32 bias add", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 1 },
-  { "f16 to f32 bias gathered", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 1 },
-  { "f32, f16 weights, bias", STORE_F32, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 1 },
+      3 },
+  { "f16 bias strides", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, true, false, 0, 16, 32, FILL_NORMAL, 3 },
+  { "f16 to f32 bias add", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f16 to f32 bias gathered", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 5, 0, 0, FILL_NORMAL, 3 },
+  { "f32, f16 weights, bias", STORE_F32, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3 },
   { "f32, f16 weights, to f16 bias tanh", STORE_F32, STORE_F16, STORE_F16, VIT_ACT_TANH, true, false, 0, 0, 0,
-      FILL_NORMAL, 1 },
+      FILL_NORMAL, 3 },
 };
 
 /* Everything of one row in double, as stored on the device. */

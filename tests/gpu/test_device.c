@@ -11,7 +11,7 @@ static atomic_int warnings;
 static bool
 validating (void)
 {
-  const char *text = getenv ("VIT_TEST_VALIDATE");
+  const char *text = getenv ("VIT_VALIDATE");
   return text && *text && strcmp (text, "0") != 0;
 }
 

@@ -6,7 +6,7 @@
 #include "vit/vit.h"
 
 /*
- * Environment: VIT_TEST_DEVICE chooses as vit_device_params.select does; VIT_TEST_VALIDATE=1 turns the validation
+ * Environment: VIT_TEST_DEVICE chooses as vit_device_params.select does; VIT_VALIDATE=1 turns the validation
  * layer on, and then any warning is a failure of the test. No pipeline cache on disk.
  */
 struct vit_device_params test_device_params (void);
