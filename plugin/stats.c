@@ -1,0 +1,64 @@
+/* What vitclassify counts and times, and how it shows that as a structure. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+stats_add_time (StatsTimes * times, guint64 ns)
+{
+  times->recent[times->count % STATS_WINDOW] = ns;
+  times->count++;
+  times->sum += ns;
+  times->last = ns;
+}
+
+guint64
+stats_average (const StatsTimes * times)
+{
+  return times->count > 0 ? times->sum / times->count : 0;
+}
+
+static int
+compare_ns (const void *a, const void *b)
+{
+  guint64 x = *(const guint64 *) a, y = *(const guint64 *) b;
+
+  return (x > y) - (x < y);
+}
+
+static guint64
+percentile_95 (const StatsTimes * times)
+{
+  guint64 sorted[STATS_WINDOW];
+  gsize n = (gsize) MIN (times->count, STATS_WINDOW);
+
+  if (n == 0)
+    return 0;
+  memcpy (sorted, times->recent, n * sizeof sorted[0]);
+  qsort (sorted, n, sizeof sorted[0], compare_ns);
+  return sorted[(n * 95 + 99) / 100 - 1];
+}
+
+GstStructure *
+stats_structure (const Stats * stats, const gchar * device, const gchar * precision)
+{
+  GstStructure *structure = gst_structure_new ("vitclassify-stats", "frames", G_TYPE_UINT64, stats->frames,
+      "inferred", G_TYPE_UINT64, stats->inferred, "skipped-interval", G_TYPE_UINT64, stats->skipped_interval,
+      "skipped-qos", G_TYPE_UINT64, stats->skipped_qos, "skipped-gap", G_TYPE_UINT64, stats->skipped_gap,
+      "carried", G_TYPE_UINT64, stats->carried, "errors", G_TYPE_UINT64, stats->errors, NULL);
+
+  gst_structure_set (structure, "total-last", G_TYPE_UINT64, stats->total.last,
+      "total-avg", G_TYPE_UINT64, stats_average (&stats->total),
+      "total-p95", G_TYPE_UINT64, percentile_95 (&stats->total), NULL);
+  /* a device without timestamps measures nothing, and zero would claim that it had */
+  if (stats->forward.count > 0)
+    gst_structure_set (structure, "forward-last", G_TYPE_UINT64, stats->forward.last,
+        "forward-avg", G_TYPE_UINT64, stats_average (&stats->forward),
+        "forward-p95", G_TYPE_UINT64, percentile_95 (&stats->forward), NULL);
+  gst_structure_set (structure, "device-memory", G_TYPE_UINT64, stats->device_memory, NULL);
+  if (device)
+    gst_structure_set (structure, "device", G_TYPE_STRING, device, "precision", G_TYPE_STRING, precision, NULL);
+  return structure;
+}
