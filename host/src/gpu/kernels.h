@@ -21,7 +21,7 @@ struct weight {
 
 /* rows of every tensor that a linear reads or writes are allocated up to a multiple of this, so that tiles may run
  * over the end: contents past `rows` are finite garbage */
-enum { ROW_PAD = 16, COLUMN_PAD = 16, MAX_HEAD_DIM = 256 };
+enum { ROW_PAD = 16, COLUMN_PAD = 16 };
 
 /* Packs and uploads; w is (out_dim, in_dim) float, bias (out_dim) or NULL. */
 bool weight_create (vit_device *dev, enum store store, const float *w, const float *bias, uint32_t in_dim,
