@@ -8,7 +8,7 @@
 
 // One invocation per query and slice of the head, with its row of q and its sum in registers; keys are read once, by
 // online softmax (Milakov and Gimelshein, Online normalizer calculation for softmax): no row of scores is stored.
-// Heads are cut into slices of at most 64 columns, whose invocations repeat the scores, so that no GPU spills registers.
+// On GPUs heads are cut into slices, whose invocations repeat the scores, so that no register spills.
 // The loops over the head are unrolled: registers can't be indexed, and lavapipe ends a shader's loops after 65,535
 // rounds in all, without a word (LP_MAX_TGSI_LOOP_ITERATIONS; met at 577 tokens of 64 on 22.3.6).
 layout (local_size_x = 32) in;
@@ -19,7 +19,7 @@ layout (std430, binding = 0) readonly buffer X { X_DATA qkv[]; };  // (batch * t
 layout (std430, binding = 3) writeonly buffer Y { Y_DATA y[]; };   // (batch * tokens, heads * head_dim)
 layout (push_constant) uniform P { attention_params p; };
 
-const bool KEEP_Q = HEAD_DIM <= 128; // else it is read again for every key, from the cache
+const bool KEEP_Q = HEAD_DIM <= 64 || SLICE == HEAD_DIM; // else it is read again for every key, from the cache
 const uint NUM_Q = KEEP_Q ? HEAD_DIM : 1;
 
 void
