@@ -39,8 +39,9 @@ facts_print_device (uint32_t index, const struct vit_device_info *info)
     printf ("   pci         %s\n", info->pci);
   printf ("   memory      %.0f MiB device-local\n", (double) info->memory_bytes / (1 << 20));
   printf ("   subgroup    %u invocations\n", info->subgroup_size);
-  printf ("   16-bit      %s\n", info->storage16 ? "storage buffers: half-precision weights are possible"
-                                                 : "no storage buffers: weights are kept in f32");
+  printf ("   16-bit      %s\n",
+      info->storage16 ? "storage buffers: half-precision weights are possible"
+                      : "no storage buffers: weights are kept in f32");
   printf ("   addresses   %s\n", info->buffer_address ? "buffer device addresses" : "no buffer device addresses");
 }
 
@@ -52,8 +53,8 @@ facts_device_json (const struct vit_device_info *info)
   version_text (version, sizeof version, info->api_version);
   return json_pack ("{s:o, s:o, s:s, s:s, s:s, s:s, s:i, s:I, s:b, s:b}", "name", tool_json_text (info->name), "driver",
       tool_json_text (info->driver), "vulkan", version, "type", NAME_OF (type_names, info->type), "uuid", uuid, "pci",
-      info->pci, "subgroup_size", (int) info->subgroup_size, "memory_bytes", (json_int_t) info->memory_bytes, "storage16",
-      info->storage16, "buffer_address", info->buffer_address);
+      info->pci, "subgroup_size", (int) info->subgroup_size, "memory_bytes", (json_int_t) info->memory_bytes,
+      "storage16", info->storage16, "buffer_address", info->buffer_address);
 }
 
 /* The resize and what follows it, each as one line. */
@@ -98,8 +99,8 @@ facts_print_model (const struct vit_model_info *info)
 static json_t *
 preprocess_json (const struct vit_preprocess *p)
 {
-  return json_pack ("{s:i, s:i, s:s, s:i, s:i, s:s, s:[i,i,i], s:[f,f,f], s:[f,f,f]}", "width", (int) p->width, "height",
-      (int) p->height, "resize", NAME_OF (resize_names, p->resize), "resize_width", (int) p->resize_width,
+  return json_pack ("{s:i, s:i, s:s, s:i, s:i, s:s, s:[i,i,i], s:[f,f,f], s:[f,f,f]}", "width", (int) p->width,
+      "height", (int) p->height, "resize", NAME_OF (resize_names, p->resize), "resize_width", (int) p->resize_width,
       "resize_height", (int) p->resize_height, "filter", NAME_OF (filter_names, p->filter), "fill", p->fill[0],
       p->fill[1], p->fill[2], "mean", (double) p->mean[0], (double) p->mean[1], (double) p->mean[2], "std",
       (double) p->std[0], (double) p->std[1], (double) p->std[2]);

@@ -102,8 +102,8 @@ summarise (const struct measure_plan *plan, double start, double *times, double 
 }
 
 bool
-measure_run (vit_session *session, const vit_image *image, const struct measure_plan *plan,
-    struct measure_result *out, vit_error *err)
+measure_run (vit_session *session, const vit_image *image, const struct measure_plan *plan, struct measure_result *out,
+    vit_error *err)
 {
   struct loop l = { .session = session, .plan = plan, .images = calloc (plan->batch, sizeof *l.images) };
   double *times = calloc (plan->runs, sizeof *times), *gpu = calloc (plan->runs, sizeof *gpu);

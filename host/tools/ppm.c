@@ -48,12 +48,14 @@ read_header (FILE *f, const char *path, uint32_t *width, uint32_t *height, vit_e
   int left = HEADER_MAX;
   long w = header_number (f, &left), h = header_number (f, &left), top = header_number (f, &left);
   if (w < 0 || h < 0 || top < 0)
-    return tool_fail (err, VIT_ERR_FORMAT, "%s: the PPM header is cut off or broken, expected P6 WIDTH HEIGHT 255", path);
+    return tool_fail (err, VIT_ERR_FORMAT, "%s: the PPM header is cut off or broken, expected P6 WIDTH HEIGHT 255",
+        path);
   if (w < 1 || h < 1 || w > SIDE_MAX || h > SIDE_MAX)
-    return tool_fail (err, VIT_ERR_FORMAT, "%s: is %ld x %ld pixels, expected sides from 1 to %d", path, w, h, SIDE_MAX);
+    return tool_fail (err, VIT_ERR_FORMAT, "%s: is %ld x %ld pixels, expected sides from 1 to %d", path, w, h,
+        SIDE_MAX);
   if (top != 255)
-    return tool_fail (err, VIT_ERR_FORMAT, "%s: its largest value is %ld, expected 255; save it with 8 bits a channel", path,
-        top);
+    return tool_fail (err, VIT_ERR_FORMAT, "%s: its largest value is %ld, expected 255; save it with 8 bits a channel",
+        path, top);
   *width = (uint32_t) w;
   *height = (uint32_t) h;
   return true;
@@ -70,8 +72,8 @@ check_size (FILE *f, const char *path, size_t size, vit_error *err)
   long long found = (long long) st.st_size - at;
   if (found >= (long long) size)
     return true;
-  return tool_fail (err, VIT_ERR_FORMAT, "%s: holds %lld bytes of pixels, expected %zu; the file is cut off, fetch it again",
-      path, found, size);
+  return tool_fail (err, VIT_ERR_FORMAT,
+      "%s: holds %lld bytes of pixels, expected %zu; the file is cut off, fetch it again", path, found, size);
 }
 
 bool
@@ -95,8 +97,8 @@ ppm_read (const char *path, vit_image *image, unsigned char **pixels, vit_error 
   }
   size_t n = fread (data, 1, size, f);
   if (n != size) {
-    tool_fail (err, VIT_ERR_FORMAT, "%s: holds %zu bytes of pixels, expected %zu; the file is cut off, fetch it again", path,
-        n, size);
+    tool_fail (err, VIT_ERR_FORMAT, "%s: holds %zu bytes of pixels, expected %zu; the file is cut off, fetch it again",
+        path, n, size);
     goto error;
   }
   fclose (f);

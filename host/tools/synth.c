@@ -29,8 +29,15 @@ struct row {
 bool
 synth_parse (const char *text, struct synth_shape *shape, vit_error *err)
 {
-  static const struct { const char *name; uint32_t dim, depth, heads; } sizes[] = {
-    { "Ti", 192, 12, 3 }, { "S", 384, 12, 6 }, { "B", 768, 12, 12 }, { "L", 1024, 24, 16 }, { "H", 1280, 32, 16 },
+  static const struct {
+    const char *name;
+    uint32_t dim, depth, heads;
+  } sizes[] = {
+    { "Ti", 192, 12, 3 },
+    { "S", 384, 12, 6 },
+    { "B", 768, 12, 12 },
+    { "L", 1024, 24, 16 },
+    { "H", 1280, 32, 16 },
   };
   char name[3] = { 0 };
   unsigned patch = 0, size = 224;
@@ -40,16 +47,23 @@ synth_parse (const char *text, struct synth_shape *shape, vit_error *err)
     ok = sscanf (text + used, "@%5u%n", &size, &end) == 1 && !text[used + end];
   for (size_t i = 0; ok && i < sizeof sizes / sizeof *sizes; i++)
     if (strcmp (sizes[i].name, name) == 0) {
-      *shape = (struct synth_shape) { .dim = sizes[i].dim, .depth = sizes[i].depth, .heads = sizes[i].heads,
-        .patch = patch, .size = size };
+      *shape = (struct synth_shape) { .dim = sizes[i].dim,
+        .depth = sizes[i].depth,
+        .heads = sizes[i].heads,
+        .patch = patch,
+        .size = size };
       snprintf (shape->name, sizeof shape->name, "%s", text);
       if (patch < 1 || size < patch || size > SIDE_MAX || size % patch)
-        return tool_fail (err, VIT_ERR_ARG, "--shape %s: a picture of %u pixels is not a whole number of patches of %u"
-            " (pictures up to %d)", text, size, patch, SIDE_MAX);
+        return tool_fail (err, VIT_ERR_ARG,
+            "--shape %s: a picture of %u pixels is not a whole number of patches of %u"
+            " (pictures up to %d)",
+            text, size, patch, SIDE_MAX);
       return true;
     }
-  return tool_fail (err, VIT_ERR_ARG, "--shape is '%s', expected Ti, S, B, L or H, a slash, the patch size, and maybe"
-      " @SIDE, as in B/16 or Ti/16@384", text);
+  return tool_fail (err, VIT_ERR_ARG,
+      "--shape is '%s', expected Ti, S, B, L or H, a slash, the patch size, and maybe"
+      " @SIDE, as in B/16 or Ti/16@384",
+      text);
 }
 
 void
@@ -102,7 +116,8 @@ make_folder (vit_error *err)
   }
   sigprocmask (SIG_SETMASK, &before, NULL);
   if (!made)
-    return tool_fail (err, VIT_ERR_IO, "%s: no temporary folder can be made there: %s; set TMPDIR", base, strerror (why));
+    return tool_fail (err, VIT_ERR_IO, "%s: no temporary folder can be made there: %s; set TMPDIR", base,
+        strerror (why));
   return true;
 }
 
@@ -110,7 +125,7 @@ static bool
 write_config (const struct synth_shape *s, vit_error *err)
 {
   json_t *config = json_pack ("{s:s, s:i, s:i, s:s, s:{s:i, s:i, s:i, s:i, s:i, s:i},"
-      " s:{s:[i,i,i], s:b, s:s, s:f, s:s, s:[f,f,f], s:[f,f,f], s:i, s:s, s:s}}",
+                              " s:{s:[i,i,i], s:b, s:s, s:f, s:s, s:[f,f,f], s:[f,f,f], s:i, s:s, s:s}}",
       "architecture", "vit_random", "num_classes", CLASSES, "num_features", (int) s->dim, "global_pool", "token",
       "model_args", "img_size", (int) s->size, "patch_size", (int) s->patch, "embed_dim", (int) s->dim, "depth",
       (int) s->depth, "num_heads", (int) s->heads, "mlp_ratio", MLP_RATIO, "pretrained_cfg", "input_size", 3,
@@ -119,7 +134,8 @@ write_config (const struct synth_shape *s, vit_error *err)
       "classifier", "head");
   bool ok = config && json_dump_file (config, config_path, JSON_INDENT (1)) == 0;
   json_decref (config);
-  return ok || tool_fail (err, VIT_ERR_IO, "%s: can't be written; is the disk full? TMPDIR chooses another", config_path);
+  return ok
+      || tool_fail (err, VIT_ERR_IO, "%s: can't be written; is the disk full? TMPDIR chooses another", config_path);
 }
 
 /* The table of tensors: fills `rows` (NULL: only counts) and returns how many there are. Weights have a spread of
@@ -130,16 +146,16 @@ list_rows (const struct synth_shape *s, struct row *rows)
   uint32_t n = 0;
   uint64_t c = s->dim, hidden = c * MLP_RATIO, grid = s->size / s->patch, in = 3ull * s->patch * s->patch;
   float unit = 1.0f / sqrtf ((float) c), wide = 1.0f / sqrtf ((float) hidden);
-#define ROW(dims, mean_, std_, d0, d1, d2, d3, ...) \
-  do { \
-    if (rows) { \
-      rows[n] = (struct row) { .shape = { d0, d1, d2, d3 }, .num_dims = dims, .mean = mean_, .std = std_ }; \
-      snprintf (rows[n].name, sizeof rows[n].name, __VA_ARGS__); \
-    } \
-    n++; \
+#define ROW(dims, mean_, std_, d0, d1, d2, d3, ...)                                                                    \
+  do {                                                                                                                 \
+    if (rows) {                                                                                                        \
+      rows[n] = (struct row) { .shape = { d0, d1, d2, d3 }, .num_dims = dims, .mean = mean_, .std = std_ };            \
+      snprintf (rows[n].name, sizeof rows[n].name, __VA_ARGS__);                                                       \
+    }                                                                                                                  \
+    n++;                                                                                                               \
   } while (0)
 #define VECTOR(mean_, std_, count, ...) ROW (1, mean_, std_, count, 0, 0, 0, __VA_ARGS__)
-#define MATRIX(std_, d0, d1, ...) ROW (2, 0, std_, d0, d1, 0, 0, __VA_ARGS__)
+#define MATRIX(std_, d0, d1, ...)       ROW (2, 0, std_, d0, d1, 0, 0, __VA_ARGS__)
   ROW (3, 0, 0.5f, 1, 1, c, 0, "cls_token");
   ROW (3, 0, 0.2f, 1, grid * grid + 1, c, 0, "pos_embed");
   ROW (4, 0, 1.0f / sqrtf ((float) in), c, 3, s->patch, s->patch, "patch_embed.proj.weight");
@@ -257,8 +273,9 @@ write_weights (const struct synth_shape *s, vit_error *err)
   if (f && fclose (f) != 0)
     ok = false;
   free (rows);
-  return ok || tool_fail (err, VIT_ERR_IO, "%s: can't be written: %s; TMPDIR chooses another place", weights_path,
-      strerror (why));
+  return ok
+      || tool_fail (err, VIT_ERR_IO, "%s: can't be written: %s; TMPDIR chooses another place", weights_path,
+          strerror (why));
 }
 
 const char *

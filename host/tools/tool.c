@@ -136,7 +136,7 @@ tool_json_text (const char *text)
     return value;
   char ascii[1024];
   size_t n = 0;
-  for (; text[n] && n < sizeof ascii - 1; n++)
+  for (; n < sizeof ascii - 1 && text[n]; n++)
     ascii[n] = (text[n] & 0x80) ? '?' : text[n];
   ascii[n] = 0;
   return json_string (ascii);

@@ -19,20 +19,32 @@ struct tool_options {
 };
 
 /* getopt_long's rows and help text of these options; their values stay clear of every letter. */
-enum { TOOL_DEVICE = 256, TOOL_PRECISION, TOOL_CACHE_DIR, TOOL_VALIDATE, TOOL_JSON, TOOL_VERBOSE, TOOL_HELP, TOOL_VERSION,
-  TOOL_OWN /* a program's own options start here */ };
-#define TOOL_OPTIONS \
-  { "device", required_argument, NULL, TOOL_DEVICE }, { "precision", required_argument, NULL, TOOL_PRECISION }, \
-  { "cache-dir", required_argument, NULL, TOOL_CACHE_DIR }, { "validate", no_argument, NULL, TOOL_VALIDATE }, \
-  { "json", no_argument, NULL, TOOL_JSON }, { "verbose", no_argument, NULL, TOOL_VERBOSE }, \
-  { "help", no_argument, NULL, TOOL_HELP }, { "version", no_argument, NULL, TOOL_VERSION }
-#define TOOL_OPTIONS_HELP \
-  "  --device SELECT     auto (default), an index, part of a name, uuid:HEX, pci:BB:DD.F or cpu\n" \
-  "  --precision P       auto (default), f32 or f16\n" \
-  "  --cache-dir DIR     where compiled pipelines are kept; \"\" for nowhere\n" \
-  "  --validate          run under the Vulkan validation layer, messages go to stderr\n" \
-  "  --json              facts as one JSON value instead of text\n" \
-  "  --verbose           more messages on stderr\n" \
+enum {
+  TOOL_DEVICE = 256,
+  TOOL_PRECISION,
+  TOOL_CACHE_DIR,
+  TOOL_VALIDATE,
+  TOOL_JSON,
+  TOOL_VERBOSE,
+  TOOL_HELP,
+  TOOL_VERSION,
+  TOOL_OWN /* a program's own options start here */
+};
+#define TOOL_OPTIONS                                                                                                   \
+  { "device", required_argument, NULL, TOOL_DEVICE }, { "precision", required_argument, NULL, TOOL_PRECISION },        \
+      { "cache-dir", required_argument, NULL, TOOL_CACHE_DIR }, { "validate", no_argument, NULL, TOOL_VALIDATE },      \
+      { "json", no_argument, NULL, TOOL_JSON }, { "verbose", no_argument, NULL, TOOL_VERBOSE },                        \
+      { "help", no_argument, NULL, TOOL_HELP },                                                                        \
+  {                                                                                                                    \
+    "version", no_argument, NULL, TOOL_VERSION                                                                         \
+  }
+#define TOOL_OPTIONS_HELP                                                                                              \
+  "  --device SELECT     auto (default), an index, part of a name, uuid:HEX, pci:BB:DD.F or cpu\n"                     \
+  "  --precision P       auto (default), f32 or f16\n"                                                                 \
+  "  --cache-dir DIR     where compiled pipelines are kept; \"\" for nowhere\n"                                        \
+  "  --validate          run under the Vulkan validation layer, messages go to stderr\n"                               \
+  "  --json              facts as one JSON value instead of text\n"                                                    \
+  "  --verbose           more messages on stderr\n"                                                                    \
   "  --help, --version\n"
 
 /* Call first: sets the name that starts every message, and the log function of *options. */
@@ -46,7 +58,7 @@ bool tool_number (const char *option, const char *text, uint32_t min, uint32_t m
 bool tool_size (const char *option, const char *text, uint32_t *width, uint32_t *height, vit_error *err);
 
 /* Fills err and returns false. */
-bool tool_fail (vit_error *err, enum vit_code code, const char *format, ...) __attribute__((format (printf, 3, 4)));
+bool tool_fail (vit_error *err, enum vit_code code, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
 /* Prints err on stderr, with a hint at --help where the command line is wrong, and returns the exit status. */
 int tool_report (const vit_error *err);
 

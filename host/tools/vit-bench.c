@@ -26,9 +26,7 @@ static const char help[] =
     "  --in-flight N       submits under way at once (default 1)\n"
     "  --frame WxH         size of the pictures (default: the network's input)\n"
     "  --format F          rgb (default), rgbx, nv12 or i420\n"
-    "  --image FILE.ppm    a picture instead of noise\n"
-    TOOL_OPTIONS_HELP
-    "\n"
+    "  --image FILE.ppm    a picture instead of noise\n" TOOL_OPTIONS_HELP "\n"
     "Times are from one finished submit to the next; compare only figures taken in one run on one\n"
     "machine. Exit status: 0 done, 1 failed, 2 wrong command line.\n";
 
@@ -146,7 +144,11 @@ make_noise (struct bench *b, uint32_t w, uint32_t h, enum format format, vit_err
     p[i] = (unsigned char) (state >> 24);
   }
   b->pixels = p;
-  b->image = (vit_image) { .format = VIT_FORMAT_RGB, .width = w, .height = h, .planes = { p }, .strides = { w * 3 },
+  b->image = (vit_image) { .format = VIT_FORMAT_RGB,
+    .width = w,
+    .height = h,
+    .planes = { p },
+    .strides = { w * 3 },
     .chroma_h_cosited = true };
   if (format == FORMAT_RGBX) {
     b->image.format = VIT_FORMAT_RGBX;
@@ -190,7 +192,8 @@ bench_open (struct bench *b, const struct options *o, vit_error *err)
     return false;
   vit_device_get_info (b->device, &b->device_info);
   vit_model_get_info (b->model, &b->info);
-  if (!b->pixels && !make_noise (b, o->width ? o->width : b->info.preprocess.width,
+  if (!b->pixels
+      && !make_noise (b, o->width ? o->width : b->info.preprocess.width,
           o->width ? o->height : b->info.preprocess.height, o->format, err))
     return false;
   clock = tool_now_ms ();
@@ -241,15 +244,15 @@ print_text (const struct bench *b, const struct options *o, vit_error *err)
 static bool
 print_json (const struct bench *b, const struct options *o, vit_error *err)
 {
-  json_t *start = json_pack ("{s:f, s:f, s:f, s:f, s:f}", "device_ms", b->device_ms, "load_ms", b->load_ms, "session_ms",
-      b->session_ms, "first_image_ms", b->first_image_ms, "first_result_ms",
+  json_t *start = json_pack ("{s:f, s:f, s:f, s:f, s:f}", "device_ms", b->device_ms, "load_ms", b->load_ms,
+      "session_ms", b->session_ms, "first_image_ms", b->first_image_ms, "first_result_ms",
       b->device_ms + b->load_ms + b->session_ms + b->first_image_ms);
-  json_t *frame = json_pack ("{s:i, s:i, s:s}", "width", (int) b->image.width, "height", (int) b->image.height, "format",
-      o->image ? "rgb" : format_names[o->format]);
+  json_t *frame = json_pack ("{s:i, s:i, s:s}", "width", (int) b->image.width, "height", (int) b->image.height,
+      "format", o->image ? "rgb" : format_names[o->format]);
   json_t *value = json_pack ("{s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f,"
-      " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o}",
-      "device", tool_json_text (b->device_info.name), "precision", tool_precision_name (b->info.precision),
-      "shape", o->shape.name, "batch", (int) o->plan.batch, "in_flight", (int) o->plan.in_flight, "warm_up",
+                             " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o}",
+      "device", tool_json_text (b->device_info.name), "precision", tool_precision_name (b->info.precision), "shape",
+      o->shape.name, "batch", (int) o->plan.batch, "in_flight", (int) o->plan.in_flight, "warm_up",
       (int) o->plan.warmup, "runs", (int) o->plan.runs, "median_ms", b->speed.median_ms, "p10_ms", b->speed.p10_ms,
       "p90_ms", b->speed.p90_ms, "gpu_ms", b->speed.gpu_ms, "images_per_s", b->speed.images_per_s, "gflop_per_s",
       gflops (b), "dispatches", (int) b->stats.dispatches, "barriers", (int) b->stats.barriers, "pipelines",

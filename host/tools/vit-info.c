@@ -25,9 +25,7 @@ static const char help[] =
     "  --top-k N           how many classes \"top\" has (default 5)\n"
     "  --taps              the names that --tap takes, in the order of computation\n"
     "  --tap NAME          print that tensor: its shape, then a row of numbers a line\n"
-    "  --raw FILE          with --tap: write it as little-endian float32 instead\n"
-    TOOL_OPTIONS_HELP
-    "\n"
+    "  --raw FILE          with --tap: write it as little-endian float32 instead\n" TOOL_OPTIONS_HELP "\n"
     "Exit status: 0 done, 1 failed (one line on stderr says why), 2 wrong command line.\n";
 
 struct options {
@@ -98,7 +96,8 @@ check_options (const struct options *o, vit_error *err)
     return tool_fail (err, VIT_ERR_ARG, "no picture given; name a binary PPM file after %s",
         o->tap ? "--tap NAME" : "--logits");
   if (o->image && !o->logits && !o->tap)
-    return tool_fail (err, VIT_ERR_ARG, "picture '%s' given, but neither --logits nor --tap NAME to do with it", o->image);
+    return tool_fail (err, VIT_ERR_ARG, "picture '%s' given, but neither --logits nor --tap NAME to do with it",
+        o->image);
   if (o->raw && !o->tap)
     return tool_fail (err, VIT_ERR_ARG, "--raw '%s' given without --tap NAME", o->raw);
   return true;
@@ -227,8 +226,10 @@ classify (struct run *r, vit_result *result, vit_error *err)
   }
   for (uint32_t i = 0; i < result->classes; i++)
     if (!isfinite (result->logits[i]))
-      return tool_fail (err, VIT_ERR_FORMAT, "logit %u is %f, expected a finite number; try --precision f32, and see"
-          " with --tap which tensor is the first to overflow", i, (double) result->logits[i]);
+      return tool_fail (err, VIT_ERR_FORMAT,
+          "logit %u is %f, expected a finite number; try --precision f32, and see"
+          " with --tap which tensor is the first to overflow",
+          i, (double) result->logits[i]);
   return true;
 }
 
@@ -242,9 +243,10 @@ top_json (const struct run *r, const vit_result *result, const struct vit_score 
   for (uint32_t i = 0; ok && i < result->classes; i++)
     ok = json_array_append_new (logits, json_real ((double) result->logits[i])) == 0;
   for (uint32_t i = 0; ok && i < n; i++)
-    ok = json_array_append_new (list, json_pack ("{s:o, s:I, s:f}", "label",
-             tool_json_text (label_of (r, top[i].class_index)), "class", (json_int_t) top[i].class_index, "probability",
-             (double) top[i].value)) == 0;
+    ok = json_array_append_new (list,
+             json_pack ("{s:o, s:I, s:f}", "label", tool_json_text (label_of (r, top[i].class_index)), "class",
+                 (json_int_t) top[i].class_index, "probability", (double) top[i].value))
+        == 0;
   if (ok)
     return json_pack ("{s:o, s:s, s:o, s:o}", "device", tool_json_text (device.name), "precision",
         tool_precision_name (r->info.precision), "logits", logits, "top", list);

@@ -31,11 +31,20 @@ struct constants {
 };
 
 /* The columns, as RADV names them. */
-static const struct { const char *name, *head; bool must_be_zero; } columns[] = {
-  { "VGPRs", "VGPRs", false }, { "SGPRs", "SGPRs", false }, { "Spilled VGPRs", "spilled VGPRs", true },
-  { "Spilled SGPRs", "spilled SGPRs", true }, { "Scratch size", "scratch bytes", false }, { "LDS size", "LDS bytes", false },
-  { "Subgroups per SIMD", "waves", false }, { "Latency", "latency", false },
-  { "Inverse Throughput", "inverse throughput", false }, { "Code size", "code bytes", false },
+static const struct {
+  const char *name, *head;
+  bool must_be_zero;
+} columns[] = {
+  { "VGPRs", "VGPRs", false },
+  { "SGPRs", "SGPRs", false },
+  { "Spilled VGPRs", "spilled VGPRs", true },
+  { "Spilled SGPRs", "spilled SGPRs", true },
+  { "Scratch size", "scratch bytes", false },
+  { "LDS size", "LDS bytes", false },
+  { "Subgroups per SIMD", "waves", false },
+  { "Latency", "latency", false },
+  { "Inverse Throughput", "inverse throughput", false },
+  { "Code size", "code bytes", false },
 };
 
 #define VK_REQUIRE(call) require_success ((call), #call)
@@ -50,8 +59,8 @@ require_success (VkResult r, const char *what)
 static void
 choose_driver (const char *chip)
 {
-  static const char *const places[] = { "/usr/share/vulkan/icd.d/radeon_icd*.json", "/etc/vulkan/icd.d/radeon_icd*.json",
-    "/usr/local/share/vulkan/icd.d/radeon_icd*.json" };
+  static const char *const places[] = { "/usr/share/vulkan/icd.d/radeon_icd*.json",
+    "/etc/vulkan/icd.d/radeon_icd*.json", "/usr/local/share/vulkan/icd.d/radeon_icd*.json" };
   setenv ("RADV_FORCE_FAMILY", chip, 1);
   setenv ("MESA_SHADER_CACHE_DISABLE", "true", 1);
   const char *given = getenv ("VIT_RADV_ICD");
@@ -94,20 +103,27 @@ static void
 open_device (struct compiler *c, VkPhysicalDevice physical)
 {
   VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {
-    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR };
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR
+  };
   VkPhysicalDeviceVulkan13Features f13 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES,
     .pNext = &executable };
-  VkPhysicalDeviceVulkan12Features f12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, .pNext = &f13 };
-  VkPhysicalDeviceVulkan11Features f11 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, .pNext = &f12 };
+  VkPhysicalDeviceVulkan12Features f12 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES,
+    .pNext = &f13 };
+  VkPhysicalDeviceVulkan11Features f11 = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES,
+    .pNext = &f12 };
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f11 };
   vkGetPhysicalDeviceFeatures2 (physical, &features);
   REQUIRE (executable.pipelineExecutableInfo);
   const char *extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
   float priority = 1;
-  VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueCount = 1,
+  VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+    .queueCount = 1,
     .pQueuePriorities = &priority };
-  VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, .pNext = &features,
-    .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue, .enabledExtensionCount = 1,
+  VkDeviceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+    .pNext = &features,
+    .queueCreateInfoCount = 1,
+    .pQueueCreateInfos = &queue,
+    .enabledExtensionCount = 1,
     .ppEnabledExtensionNames = &extension };
   VK_REQUIRE (vkCreateDevice (physical, &info, NULL, &c->device));
   volkLoadDevice (c->device);
@@ -124,14 +140,20 @@ make_layout (const struct compiler *c, const struct spirv_facts *facts, VkDescri
   uint32_t n = 0;
   for (uint32_t i = 0; i < SPIRV_MAX_BINDINGS; i++)
     if (facts->bindings[i] != SPIRV_UNUSED)
-      bindings[n++] = (VkDescriptorSetLayoutBinding) { .binding = i, .descriptorType = types[facts->bindings[i]],
-        .descriptorCount = 1, .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
+      bindings[n++] = (VkDescriptorSetLayoutBinding) { .binding = i,
+        .descriptorType = types[facts->bindings[i]],
+        .descriptorCount = 1,
+        .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT };
   VkDescriptorSetLayoutCreateInfo set_info = { .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-    .bindingCount = n, .pBindings = bindings };
+    .bindingCount = n,
+    .pBindings = bindings };
   VK_REQUIRE (vkCreateDescriptorSetLayout (c->device, &set_info, NULL, set));
   VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = PUSH_BYTES };
-  VkPipelineLayoutCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO, .setLayoutCount = 1,
-    .pSetLayouts = set, .pushConstantRangeCount = 1, .pPushConstantRanges = &push };
+  VkPipelineLayoutCreateInfo info = { .sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+    .setLayoutCount = 1,
+    .pSetLayouts = set,
+    .pushConstantRangeCount = 1,
+    .pPushConstantRanges = &push };
   VkPipelineLayout layout;
   VK_REQUIRE (vkCreatePipelineLayout (c->device, &info, NULL, &layout));
   return layout;
@@ -157,7 +179,8 @@ print_statistics (const struct compiler *c, VkPipeline pipeline, const char *ker
     unsigned long long value = stats[at].value.u64;
     printf (" %llu |", value);
     if (columns[i].must_be_zero && value)
-      fprintf (stderr, "%s %s: %llu %s, expected 0\n", kernel, constants->text, value, columns[i].head), check_failures++;
+      fprintf (stderr, "%s %s: %llu %s, expected 0\n", kernel, constants->text, value, columns[i].head),
+          check_failures++;
   }
   putchar ('\n');
 }
@@ -166,18 +189,25 @@ static void
 compile (const struct compiler *c, const char *kernel, const uint32_t *code, size_t bytes,
     const struct spirv_facts *facts, const struct constants *constants)
 {
-  VkShaderModuleCreateInfo module_info = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = bytes,
+  VkShaderModuleCreateInfo module_info = { .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+    .codeSize = bytes,
     .pCode = code };
   VkShaderModule module;
   VK_REQUIRE (vkCreateShaderModule (c->device, &module_info, NULL, &module));
   VkDescriptorSetLayout set;
   VkPipelineLayout layout = make_layout (c, facts, &set);
-  VkSpecializationInfo special = { .mapEntryCount = constants->count, .pMapEntries = constants->entries,
-    .dataSize = sizeof constants->values, .pData = constants->values };
-  VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO, .layout = layout,
+  VkSpecializationInfo special = { .mapEntryCount = constants->count,
+    .pMapEntries = constants->entries,
+    .dataSize = sizeof constants->values,
+    .pData = constants->values };
+  VkComputePipelineCreateInfo info = { .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+    .layout = layout,
     .flags = VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR,
-    .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO, .stage = VK_SHADER_STAGE_COMPUTE_BIT,
-        .module = module, .pName = "main", .pSpecializationInfo = &special } };
+    .stage = { .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+        .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+        .module = module,
+        .pName = "main",
+        .pSpecializationInfo = &special } };
   VkPipeline pipeline;
   VK_REQUIRE (vkCreateComputePipelines (c->device, VK_NULL_HANDLE, 1, &info, NULL, &pipeline));
   print_statistics (c, pipeline, kernel, constants);

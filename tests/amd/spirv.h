@@ -9,7 +9,13 @@
 
 enum { SPIRV_MAX_BINDINGS = 16 };
 
-enum spirv_kind { SPIRV_UNUSED, SPIRV_STORAGE_BUFFER, SPIRV_UNIFORM_BUFFER, SPIRV_UNIFORM_TEXELS, SPIRV_STORAGE_TEXELS };
+enum spirv_kind {
+  SPIRV_UNUSED,
+  SPIRV_STORAGE_BUFFER,
+  SPIRV_UNIFORM_BUFFER,
+  SPIRV_UNIFORM_TEXELS,
+  SPIRV_STORAGE_TEXELS
+};
 
 struct spirv_facts {
   enum spirv_kind bindings[SPIRV_MAX_BINDINGS]; /* of descriptor set 0 */
