@@ -23,8 +23,10 @@ void ref_pool (const struct pool_params *p, const double *x, double *y);
  * that checkpoint_read gives. Every intermediate tensor goes to tap (NULL: not wanted) as it is made, in this order:
  *
  *   patches              (patches, 3 * patch_height * patch_width)
- *   patch_embed          (patches, dim)   after the patch norm where there is one
- *   tokens               (tokens, dim)    after prefix, position and the pre-norm where there is one
+ *   patch_embed.proj     (patches, dim)   before the patch norm, where there is one
+ *   patch_embed          (patches, dim)
+ *   pos_embed            (tokens, dim)    before the pre-norm, where there is one
+ *   tokens               (tokens, dim)
  *   blocks.N.norm1       (tokens, dim)
  *   blocks.N.attn.qkv    (tokens, 3 * heads * head_dim)
  *   blocks.N.attn        (tokens, heads * head_dim)  before the projection
@@ -33,7 +35,9 @@ void ref_pool (const struct pool_params *p, const double *x, double *y);
  *   blocks.N.mlp.act     (tokens, mlp_dim)
  *   blocks.N             (tokens, dim)
  *   norm                 (tokens, dim)    where there is a final norm
- *   pool                 (1, dim)         after the pool norm where there is one
+ *   norm.token, pool.mean (1, dim)        before the pool norm, where there is one
+ *   pool                 (1, dim)
+ *   head.norm            (1, dim)         where the head has one
  *   head.hidden          (1, head_hidden) after its activation, where the head has two layers
  *   logits               (1, classes)
  */

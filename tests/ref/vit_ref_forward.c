@@ -92,16 +92,22 @@ embed (struct pass *p, const float *patches)
   show (p, -1, "patches", p->a, rows, in);
   if (!linear (p, -1, SLOT_PATCH_W, SLOT_PATCH_B, rows, in, g->dim, VIT_ACT_NONE, p->a, p->b))
     return false;
-  if (g->patch_norm && !norm (p, -1, SLOT_PATCH_NORM_W, SLOT_PATCH_NORM_B, rows, p->b, p->b))
-    return false;
+  if (g->patch_norm) {
+    show (p, -1, "patch_embed.proj", p->b, rows, g->dim);
+    if (!norm (p, -1, SLOT_PATCH_NORM_W, SLOT_PATCH_NORM_B, rows, p->b, p->b))
+      return false;
+  }
   show (p, -1, "patch_embed", p->b, rows, g->dim);
 
   struct tokens_params params = { .batch = 1, .tokens = tokens, .num_prefix = g->num_prefix, .dim = g->dim };
   if ((g->num_prefix && !read_slot (p, SLOT_PREFIX, -1, p->weight)) || !read_slot (p, SLOT_POS, -1, p->a))
     return false;
   ref_tokens (&params, p->b, p->weight, p->a, p->x);
-  if (g->pre_norm && !norm (p, -1, SLOT_PRE_NORM_W, SLOT_PRE_NORM_B, tokens, p->x, p->x))
-    return false;
+  if (g->pre_norm) {
+    show (p, -1, "pos_embed", p->x, tokens, g->dim);
+    if (!norm (p, -1, SLOT_PRE_NORM_W, SLOT_PRE_NORM_B, tokens, p->x, p->x))
+      return false;
+  }
   show (p, -1, "tokens", p->x, tokens, g->dim);
   return true;
 }
@@ -157,8 +163,11 @@ pool (struct pass *p)
     ref_pool (&params, p->x, p->a);
   for (size_t c = 0; g->pool == POOL_TOKEN && c < g->dim; c++)
     p->a[c] = p->x[c];
-  if (g->pool_norm && !norm (p, -1, SLOT_POOL_NORM_W, SLOT_POOL_NORM_B, 1, p->a, p->a))
-    return false;
+  if (g->pool_norm) {
+    show (p, -1, g->pool == POOL_MEAN ? "pool.mean" : "norm.token", p->a, 1, g->dim);
+    if (!norm (p, -1, SLOT_POOL_NORM_W, SLOT_POOL_NORM_B, 1, p->a, p->a))
+      return false;
+  }
   show (p, -1, "pool", p->a, 1, g->dim);
   return true;
 }
@@ -171,8 +180,11 @@ classify (struct pass *p, double *logits)
   uint32_t in = g->dim;
   const double *x = p->a;
   if (g->head != HEAD_LINEAR) {
-    if (g->head == HEAD_MLP && !norm (p, -1, SLOT_HEAD_NORM_W, SLOT_HEAD_NORM_B, 1, p->a, p->a))
-      return false;
+    if (g->head == HEAD_MLP) {
+      if (!norm (p, -1, SLOT_HEAD_NORM_W, SLOT_HEAD_NORM_B, 1, p->a, p->a))
+        return false;
+      show (p, -1, "head.norm", p->a, 1, g->dim);
+    }
     if (!linear (p, -1, SLOT_HEAD_FC1_W, SLOT_HEAD_FC1_B, 1, in, g->head_hidden,
             g->head == HEAD_TANH ? VIT_ACT_TANH : g->act, p->a, p->b))
       return false;
