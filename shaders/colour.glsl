@@ -1,11 +1,12 @@
 // One frame's pixels as 8-bit RGB, four neighbours at a time: bytes, chroma interpolation, colour matrix.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Included by preprocess_h.comp after its bindings: frame[], p, KIND.
+// Included by preprocess_h.comp after its bindings: frame[], p; KIND is one VIT_FRAME_ without flags.
 
 // Four pixels, component by component, 0..255.
 struct quad { ivec4 r, g, b; };
 
 const uint EVEN_BYTES = 0x00ff00ffu;
+const bool SUBSAMPLED = KIND == VIT_FRAME_YUV_SEMI || KIND == VIT_FRAME_YUV_PLANAR || KIND == VIT_FRAME_YUV_PACKED;
 
 // Chroma samples 2i and 2i + 1 of one row as U0, U1 and V0, V1: 16 bits each, weighted.
 struct chroma_pair { uint u, v; };
@@ -143,4 +144,35 @@ load_yuv444 (uint row, uint i)
   uvec4 u = (uvec4 (frame[p.chroma_offset + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
   uvec4 v = (uvec4 (frame[p.chroma_offset2 + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
   return quad_from_yuv (luma_quad (row, i), ivec4 (u * 16u), ivec4 (v * 16u));
+}
+
+// Any kind but the subsampled ones.
+quad
+load_plain (uint row, uint i)
+{
+  if (KIND == VIT_FRAME_RGB24)
+    return load_rgb24 (row, i);
+  if (KIND == VIT_FRAME_RGB32)
+    return load_rgb32 (row, i);
+  if (KIND == VIT_FRAME_YUV444)
+    return load_yuv444 (row, i);
+  return load_gray (row, i);
+}
+
+quad
+load_subsampled (uint row, uint i, uint before, chroma_pair here, uint after)
+{
+  uvec4 uv = chroma_quad (i, before, here, after);
+  return quad_from_yuv (luma_quad (row, i), ivec4 (uv & 0xffffu), ivec4 (uv >> 16));
+}
+
+// Any kind, alone.
+quad
+load_quad (uint row, uint i)
+{
+  if (!SUBSAMPLED)
+    return load_plain (row, i);
+  chroma_rows rows = chroma_rows_of (row);
+  uint before = odd_sample (blend_rows (rows, max (i, 1u) - 1u));
+  return load_subsampled (row, i, before, blend_rows (rows, i), even_sample (blend_rows (rows, i + 1u)));
 }

@@ -49,7 +49,7 @@ struct pool_params {
   uint batch, tokens, num_prefix, dim;
 };
 
-/* How the frame's bytes lie, for the horizontal pass (also its specialization constant 0). Rows begin on words. */
+/* How the frame's bytes lie, for the first pass (also its specialization constant 0). Rows begin on words. */
 #define VIT_FRAME_RGB24 1u               /* 3 bytes a pixel */
 #define VIT_FRAME_RGB32 2u               /* 4 bytes a pixel */
 #define VIT_FRAME_GRAY 3u                /* luma only */
@@ -57,13 +57,17 @@ struct pool_params {
 #define VIT_FRAME_YUV_SEMI 5u            /* luma plane, plane of chroma pairs, one pair to two pixels and two rows */
 #define VIT_FRAME_YUV_PLANAR 6u          /* luma plane, two planes with one byte to two pixels and two rows */
 #define VIT_FRAME_YUV_PACKED 7u          /* two bytes a pixel: luma and, in turns, U or V */
+#define VIT_FRAME_MASK 15u
+#define VIT_FRAME_VERTICAL 16u           /* added to one of these: the first pass runs along y, the second along x */
 
-/* Horizontal pass: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
+/* First pass, mostly the horizontal one: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
  * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then
  * (width, max_groups) coefficients; everything in units of 4 numbers, first in units of 4 pixels of the frame.
+ * With VIT_FRAME_VERTICAL width counts quads of pixels, beginning at first_quad of the frame, and table y has a head
+ * for each row; first counts the frame's rows then.
  * Dispatch: (width / 64 rounded up, num_rows) groups. */
 struct preprocess_h_params {
-  uint width, num_rows;                  /* output pixels a row, rows */
+  uint width, num_rows;                  /* output pixels (or quads) a row, rows */
   uint out_stride;                       /* words from one output row to the next, a multiple of 4 */
   uint taps_offset, max_groups;
   uint kind;                             /* VIT_FRAME_ */
@@ -77,16 +81,19 @@ struct preprocess_h_params {
   int y_gain, v_to_r, u_to_g, v_to_g, u_to_b; /* times 2^21; chroma comes in sixteenths */
   int bias[3];                           /* R, G, B, rounding included */
   uint fill;                             /* packed RGBA8, where a head has no groups */
+  uint first_quad, last_row;             /* VIT_FRAME_VERTICAL: of the frame */
 };
 
-/* Vertical pass: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel, then y, then x.
- * Bindings: 0 rows, 1 tables, 3 out. Table y is at taps_offset, built like x; first counts rows and may be any.
+/* Second pass, mostly the vertical one: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel,
+ * then y, then x. Bindings: 0 rows, 1 tables, 3 out. Table y is at taps_offset, built like x; first counts rows. With
+ * along_x it is table x, and first counts quads of pixels in a row.
  * Dispatch: (width / 256 rounded up, height) groups; an invocation makes 4 pixels. */
 struct preprocess_v_params {
   uint width, height;                    /* pixels of the network's input */
   uint patch_width, patch_height;
   uint rows_stride, last_row;            /* words from one row to the next, a multiple of 4; num_rows - 1 */
   uint taps_offset, max_groups;
+  uint along_x;
   uint fill;                             /* packed RGBA8 */
   uint out_first;                        /* elements: this image's first patch row */
   uint out_stride;                       /* elements from one patch row to the next */

@@ -1,17 +1,19 @@
 // rows[y][x] = clip8 ((sum over t of coeff[x][t] * rgb (frame, first[x] + t, y) + 2^21) >> 22)
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The horizontal half of PIL's 8-bit resize, from the frame's own planes. One invocation makes one pixel. It walks
-// its source in quads of 4 pixels that begin on words of the frame: the taps come padded with zeros to whole quads,
-// so a quad costs one load of luma and one of coefficients, and chroma is loaded once for 4 pixels. Everything is
-// exact in 32-bit integers: the coefficients' magnitudes sum to less than 2 * 2^22.
+// The first half of PIL's 8-bit resize, from the frame's own planes: along x, and along y where VIT_FRAME_VERTICAL
+// says so. Along x one invocation makes one pixel. It walks its source in quads of 4 pixels that begin on words of the
+// frame: the taps come padded with zeros to whole quads, so a quad costs one load of luma and one of coefficients, and
+// chroma is loaded once for 4 pixels. Along y one invocation makes a quad. Everything is exact in 32-bit integers: the
+// coefficients' magnitudes sum to less than 2 * 2^22.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"
 
 layout (local_size_x = 64) in;
 // p.kind, as a constant: CPUs walk through every side of a branch, taken or not.
-layout (constant_id = 0) const uint KIND = VIT_FRAME_RGB24;
+layout (constant_id = 0) const uint FRAME = VIT_FRAME_RGB24;
+const uint KIND = FRAME & VIT_FRAME_MASK;
 
 layout (push_constant) uniform Params { preprocess_h_params p; };
 layout (binding = 0) readonly buffer Frame { uint frame[]; };
@@ -20,9 +22,14 @@ layout (binding = 3) writeonly buffer Rows { uint rows[]; };     // (num_rows, o
 
 #include "colour.glsl"
 
-const bool SUBSAMPLED = KIND == VIT_FRAME_YUV_SEMI || KIND == VIT_FRAME_YUV_PLANAR || KIND == VIT_FRAME_YUV_PACKED;
-
 ivec3 sum = ivec3 (1 << 21);
+
+uint
+pack (ivec3 rgb)
+{
+  rgb = clamp (rgb >> 22, 0, 255);
+  return uint (rgb.r) | (uint (rgb.g) << 8) | (uint (rgb.b) << 16);
+}
 
 void
 accumulate (uint tap, quad q)
@@ -33,6 +40,7 @@ accumulate (uint tap, quad q)
   sum.b += q.b.x * c.x + q.b.y * c.y + q.b.z * c.z + q.b.w * c.w;
 }
 
+// As load_quad, but each pair of chroma is loaded once and handed on to the next quad.
 void
 sum_subsampled (uint row, uint first, uint groups, uint tap)
 {
@@ -41,26 +49,39 @@ sum_subsampled (uint row, uint first, uint groups, uint tap)
   chroma_pair here = blend_rows (rows, first);
   for (uint i = first; i < first + groups; i++) {
     chroma_pair next = blend_rows (rows, i + 1u);
-    uvec4 uv = chroma_quad (i, before, here, even_sample (next));
-    accumulate (tap++, quad_from_yuv (luma_quad (row, i), ivec4 (uv & 0xffffu), ivec4 (uv >> 16)));
+    accumulate (tap++, load_subsampled (row, i, before, here, even_sample (next)));
     before = odd_sample (here);
     here = next;
   }
 }
 
 void
-sum_plain (uint row, uint first, uint groups, uint tap)
+along_x (uint x, uint row)
 {
-  for (uint i = first; i < first + groups; i++) {
-    if (KIND == VIT_FRAME_RGB24)
-      accumulate (tap++, load_rgb24 (row, i));
-    else if (KIND == VIT_FRAME_RGB32)
-      accumulate (tap++, load_rgb32 (row, i));
-    else if (KIND == VIT_FRAME_YUV444)
-      accumulate (tap++, load_yuv444 (row, i));
-    else
-      accumulate (tap++, load_gray (row, i));
+  ivec4 head = tables[p.taps_offset + x];
+  uint first = uint (head.x), groups = uint (head.y), tap = p.taps_offset + p.width + x * p.max_groups;
+  if (SUBSAMPLED)
+    sum_subsampled (row, first, groups, tap);
+  else
+    for (uint i = first; i < first + groups; i++)
+      accumulate (tap++, load_plain (row, i));
+  rows[row * p.out_stride + x] = groups == 0u ? p.fill : pack (sum);
+}
+
+void
+along_y (uint x, uint y)
+{
+  ivec4 head = tables[p.taps_offset + y], r = ivec4 (1 << 21), g = r, b = r;
+  uint first = uint (head.x), tap = p.taps_offset + p.num_rows + y * p.max_groups;
+  for (uint t = 0u; t < uint (head.y) * 4u; t++) {
+    int c = tables[tap + (t >> 2)][t & 3u];
+    quad q = load_quad (min (first + t, p.last_row), p.first_quad + x); // padded taps may lie below the last row
+    r += q.r * c;
+    g += q.g * c;
+    b += q.b * c;
   }
+  for (int i = 0; i < 4; i++)
+    rows[y * p.out_stride + x * 4u + i] = head.y == 0 ? p.fill : pack (ivec3 (r[i], g[i], b[i]));
 }
 
 void
@@ -69,13 +90,8 @@ main ()
   uint x = gl_GlobalInvocationID.x, row = gl_WorkGroupID.y;
   if (x >= p.width)
     return;
-  ivec4 head = tables[p.taps_offset + x];
-  uint tap = p.taps_offset + p.width + x * p.max_groups;
-  if (SUBSAMPLED)
-    sum_subsampled (row, uint (head.x), uint (head.y), tap);
+  if ((FRAME & VIT_FRAME_VERTICAL) != 0u)
+    along_y (x, row);
   else
-    sum_plain (row, uint (head.x), uint (head.y), tap);
-  ivec3 rgb = clamp (sum >> 22, 0, 255);
-  uint word = uint (rgb.r) | (uint (rgb.g) << 8) | (uint (rgb.b) << 16);
-  rows[row * p.out_stride + x] = head.y == 0 ? p.fill : word;
+    along_x (x, row);
 }

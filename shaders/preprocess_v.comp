@@ -2,9 +2,9 @@
 // patches[patch][c][py][px] = value * scale[c] + offset[c]
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// The vertical half of PIL's 8-bit resize, rounded to 8 bits like the first, then normalised and stored as the patch
-// rows that the patch embedding multiplies. One invocation makes 4 neighbours of one output row, which share their
-// coefficients and arrive in one load.
+// The second half of PIL's 8-bit resize (along y, or along x where the first went along y), rounded to 8 bits like the
+// first, then normalised and stored as the patch rows that the patch embedding multiplies. One invocation makes 4
+// neighbours of one output row; along y they share their coefficients and arrive in one load.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"
@@ -19,6 +19,8 @@ layout (binding = 3) writeonly buffer Patches { Y_DATA patches[]; }; // (patches
 
 ivec4 sum_r = ivec4 (1 << 21), sum_g = ivec4 (1 << 21), sum_b = ivec4 (1 << 21);
 
+bvec4 outside = bvec4 (false);
+
 void
 accumulate (uint row, uint x4, int coeff)
 {
@@ -29,11 +31,8 @@ accumulate (uint row, uint x4, int coeff)
 }
 
 void
-main ()
+along_y (uint x4, uint y)
 {
-  uint x4 = gl_GlobalInvocationID.x, x = x4 * 4u, y = gl_WorkGroupID.y;
-  if (x >= p.width)
-    return;
   ivec4 head = tables[p.taps_offset + y];
   uint tap = p.taps_offset + p.height + y * p.max_groups, row = uint (head.x);
   for (int t = 0; t < head.y; t++, row += 4u) {
@@ -43,13 +42,49 @@ main ()
     accumulate (row + 2u, x4, c.z);
     accumulate (row + 3u, x4, c.w);
   }
-  // precise: a fused multiply-add would round otherwise on some devices
-  bool outside = head.y == 0;
-  ivec4 fill = ivec4 (p.fill);
-  precise vec4 r = vec4 (outside ? fill & 0xff : clamp (sum_r >> 22, 0, 255)) * p.scale[0] + p.offset[0];
-  precise vec4 g = vec4 (outside ? (fill >> 8) & 0xff : clamp (sum_g >> 22, 0, 255)) * p.scale[1] + p.offset[1];
-  precise vec4 b = vec4 (outside ? (fill >> 16) & 0xff : clamp (sum_b >> 22, 0, 255)) * p.scale[2] + p.offset[2];
+  outside = bvec4 (head.y == 0);
+}
 
+void
+along_x (uint x, uint y)
+{
+  for (int i = 0; i < 4; i++) {
+    uint column = min (x + uint (i), p.width - 1u);
+    ivec4 head = tables[p.taps_offset + column];
+    uint tap = p.taps_offset + p.width + column * p.max_groups, at = y * (p.rows_stride >> 2) + uint (head.x);
+    for (int t = 0; t < head.y; t++) {
+      ivec4 c = tables[tap++];
+      uvec4 w = rows[at++];
+      ivec4 r = c * ivec4 (w & 0xffu), g = c * ivec4 ((w >> 8) & 0xffu), b = c * ivec4 ((w >> 16) & 0xffu);
+      sum_r[i] += r.x + r.y + r.z + r.w;
+      sum_g[i] += g.x + g.y + g.z + g.w;
+      sum_b[i] += b.x + b.y + b.z + b.w;
+    }
+    outside[i] = head.y == 0;
+  }
+}
+
+// 4 values of one channel, as the network wants them. precise: a fused multiply-add would round otherwise on some
+// devices.
+vec4
+normalised (ivec4 sum, int channel)
+{
+  ivec4 fill = ivec4 ((p.fill >> (8 * channel)) & 0xffu);
+  precise vec4 value = vec4 (mix (clamp (sum >> 22, 0, 255), fill, outside)) * p.scale[channel] + p.offset[channel];
+  return value;
+}
+
+void
+main ()
+{
+  uint x4 = gl_GlobalInvocationID.x, x = x4 * 4u, y = gl_WorkGroupID.y;
+  if (x >= p.width)
+    return;
+  if (p.along_x != 0u)
+    along_x (x, y);
+  else
+    along_y (x4, y);
+  vec4 r = normalised (sum_r, 0), g = normalised (sum_g, 1), b = normalised (sum_b, 2);
   uint across = p.width / p.patch_width, area = p.patch_width * p.patch_height;
   uint px = x % p.patch_width;
   uint at = p.out_first + ((y / p.patch_height) * across + x / p.patch_width) * p.out_stride

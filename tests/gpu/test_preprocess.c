@@ -85,7 +85,7 @@ run (struct fixture *f, const struct preprocess_plan *plan, const struct frame_b
 
 /* All of the buffer: poison, patch rows, poison. Halves are compared as what the float rounds to. */
 static void
-compare (struct fixture *f, const struct frame_buffers *b, enum store store, const float *want, size_t count,
+compare (struct fixture *f, struct frame_buffers *b, enum store store, const float *want, size_t count,
     const char *what)
 {
   const size_t size = store_size (store), total = count + 2 * GUARD;

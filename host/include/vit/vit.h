@@ -104,11 +104,14 @@ enum vit_resize { VIT_RESIZE_SQUASH, VIT_RESIZE_SHORTEST, VIT_RESIZE_LONGEST };
 enum vit_filter { VIT_FILTER_NEAREST, VIT_FILTER_BOX, VIT_FILTER_BILINEAR, VIT_FILTER_HAMMING, VIT_FILTER_BICUBIC,
   VIT_FILTER_LANCZOS };
 
-/* Whose arithmetic turns the rules into whole pixels; the libraries differ by a pixel here and there. */
+/* Whose arithmetic turns the rules into whole pixels; the libraries differ by a pixel here and there. Those that resize
+ * with PIL do so in Pillow 13's order: vertically first where that removes more than twice as many pixels as the other
+ * way (tall pictures), else horizontally first. */
 enum vit_rounding {
-  VIT_ROUNDING_TIMM,             /* torchvision's and timm's transforms: halves of a crop offset go to the even side */
-  VIT_ROUNDING_TRANSFORMERS,     /* transformers' image processors on torchvision, its default: crop offsets round down */
-  VIT_ROUNDING_TRANSFORMERS_PIL  /* ... on PIL: the same, but an odd padding puts its larger half left and on top */
+  VIT_ROUNDING_TIMM,             /* timm's transforms, on PIL: halves of a crop offset go to the even side */
+  VIT_ROUNDING_TRANSFORMERS,     /* transformers' image processors on torchvision, its default: crop offsets round down,
+                                    always horizontally first */
+  VIT_ROUNDING_TRANSFORMERS_PIL  /* ... on PIL: crop offsets round down, an odd padding is larger left and on top */
 };
 
 /* How a picture becomes the network's input: resize (antialiased, as PIL), centre crop or pad to input size,

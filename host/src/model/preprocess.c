@@ -224,20 +224,32 @@ taps_finish (struct taps *t)
 
 /* ---- geometry ---- */
 
+/* The source pixels between the lowest and the highest tap. Some output is always inside the picture. */
 static void
-find_rows (struct geometry *g)
+taps_range (const struct taps *t, uint32_t *first, uint32_t *num)
 {
-  uint32_t begin = g->source_height, end = 0;
-  for (uint32_t i = 0; i < g->y.count; i++) {
-    if (!g->y.num[i])
+  uint32_t begin = UINT32_MAX, end = 0;
+  for (uint32_t i = 0; i < t->count; i++) {
+    if (!t->num[i])
       continue;
-    if (g->y.first[i] < begin)
-      begin = g->y.first[i];
-    if (g->y.first[i] + g->y.num[i] > end)
-      end = g->y.first[i] + g->y.num[i];
+    if (t->first[i] < begin)
+      begin = t->first[i];
+    if (t->first[i] + t->num[i] > end)
+      end = t->first[i] + t->num[i];
   }
-  g->first_row = begin;
-  g->num_rows = end - begin;
+  *first = begin;
+  *num = end - begin;
+}
+
+/* Pillow 13 resizes vertically first where that removes more than twice as many pixels as the other way; earlier
+ * Pillow and torchvision's own resize never do. The passes round, so the order shows. */
+static bool
+vertical_first (const struct geometry *g, const struct vit_preprocess *rules)
+{
+  const int64_t columns = (int64_t) g->source_width - g->resized_width;
+  const int64_t rows = (int64_t) g->source_height - g->resized_height;
+  return rules->rounding != VIT_ROUNDING_TRANSFORMERS && rules->filter != VIT_FILTER_NEAREST && columns != 0
+      && rows > 0 && rows > 2 * columns;
 }
 
 static bool
@@ -282,7 +294,9 @@ geometry_init (struct geometry *g, const struct vit_preprocess *rules, uint32_t 
   if (!taps_init (&g->x, rules->filter, width, g->resized_width, g->left, rules->width, err)
       || !taps_init (&g->y, rules->filter, height, g->resized_height, g->top, rules->height, err))
     goto error;
-  find_rows (g);
+  taps_range (&g->x, &g->first_column, &g->num_columns);
+  taps_range (&g->y, &g->first_row, &g->num_rows);
+  g->vertical_first = vertical_first (g, rules);
   return true;
 
 error:

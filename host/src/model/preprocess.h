@@ -28,7 +28,9 @@ struct geometry {
   uint32_t resized_width, resized_height; /* of the whole picture */
   int32_t left, top;                      /* of the visible window in the resized picture; negative: padded */
   struct taps x, y;
-  uint32_t first_row, num_rows;           /* source rows that the vertical pass needs */
+  uint32_t first_row, num_rows;           /* source rows and columns that the taps need */
+  uint32_t first_column, num_columns;
+  bool vertical_first;                    /* the order of the passes, each of which rounds to 8 bits */
 };
 
 /* Fails with ARG (a size of 0 or over GEOMETRY_MAX_SIDE, rules outside their enums) or MEMORY; *g is finished then. */

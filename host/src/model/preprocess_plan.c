@@ -213,72 +213,95 @@ plan_frame (struct preprocess_plan *plan, const struct format_layout *f, const s
 /* ---- tables ---- */
 
 /* Taps in groups of 4: heads {first, groups, 0, 0}, then coefficients with zeros before the first and after the last.
- * aligned: groups begin on multiples of 4 pixels, counted from `shift` pixels before the source's first. */
+ * Along x groups begin on multiples of 4 of the frame's pixels, of which `shift` lie before the crop. */
 static uint32_t
-groups_needed (const struct taps *t, uint32_t shift, bool aligned)
+groups_needed (const struct taps *t, uint32_t shift, bool along_x)
 {
   uint32_t most = 1;
   for (uint32_t i = 0; i < t->count; i++) {
-    uint32_t lead = aligned ? (t->first[i] + shift) % 4 : 0, groups = (lead + t->num[i] + 3) / 4;
+    const uint32_t lead = along_x ? (t->first[i] + shift) % 4 : 0, groups = (lead + t->num[i] + 3) / 4;
     most = groups > most ? groups : most;
   }
   return most;
 }
 
+/* origin: what heads count from, in pixels; a multiple of 4 along x. */
 static void
-fill_table (int32_t *table, uint32_t max_groups, const struct taps *t, int64_t shift, bool aligned)
+fill_table (int32_t *table, uint32_t max_groups, const struct taps *t, uint32_t shift, uint32_t origin, bool along_x)
 {
   for (uint32_t i = 0; i < t->count; i++) {
     if (!t->num[i])
       continue;
-    uint32_t first = (uint32_t) (t->first[i] + shift), lead = aligned ? first % 4 : 0;
+    const uint32_t first = t->first[i] + shift - origin, lead = along_x ? first % 4 : 0;
     int32_t *head = table + (size_t) i * 4;
     int32_t *coeffs = table + ((size_t) t->count + (size_t) i * max_groups) * 4 + lead;
-    head[0] = (int32_t) (aligned ? first / 4 : first);
+    head[0] = (int32_t) (along_x ? first / 4 : first);
     head[1] = (int32_t) ((lead + t->num[i] + 3) / 4);
     memcpy (coeffs, t->coeffs + (size_t) i * t->max_taps, t->num[i] * sizeof *coeffs);
   }
 }
 
+/* x_shift: pixels of the frame before the crop's first. */
 static bool
 plan_tables (struct preprocess_plan *plan, const struct geometry *g, uint32_t x_shift, vit_error *err)
 {
-  struct preprocess_h_params *h = &plan->h;
-  struct preprocess_v_params *v = &plan->v;
-  h->max_groups = groups_needed (&g->x, x_shift, true);
-  v->max_groups = groups_needed (&g->y, 0, false);
-  v->taps_offset = g->x.count * (1 + h->max_groups);
-  size_t quads = v->taps_offset + (size_t) g->y.count * (1 + v->max_groups);
+  const uint32_t x_groups = groups_needed (&g->x, x_shift, true), y_groups = groups_needed (&g->y, 0, false);
+  const uint32_t y_offset = g->x.count * (1 + x_groups);
+  const size_t quads = y_offset + (size_t) g->y.count * (1 + y_groups);
+  plan->h.taps_offset = g->vertical_first ? y_offset : 0;
+  plan->v.taps_offset = g->vertical_first ? 0 : y_offset;
+  plan->h.max_groups = g->vertical_first ? y_groups : x_groups;
+  plan->v.max_groups = g->vertical_first ? x_groups : y_groups;
   plan->tables_size = quads * 4 * sizeof *plan->tables;
   plan->tables = calloc (quads, 4 * sizeof *plan->tables);
   if (!plan->tables)
     return fail_memory (err, "preprocessing tables", plan->tables_size);
-  fill_table (plan->tables, h->max_groups, &g->x, x_shift, true);
-  fill_table (plan->tables + (size_t) v->taps_offset * 4, v->max_groups, &g->y, -(int64_t) g->first_row, false);
+  fill_table (plan->tables, x_groups, &g->x, x_shift, plan->h.first_quad * 4, true);
+  fill_table (plan->tables + (size_t) y_offset * 4, y_groups, &g->y, 0, g->first_row, false);
   return true;
 }
 
+/* The shape of what lies between the passes, and the order of the passes. */
 static void
-plan_output (struct preprocess_plan *plan, const struct vit_preprocess *rules, uint32_t patch_w, uint32_t patch_h,
-    const struct geometry *g)
+plan_passes (struct preprocess_plan *plan, const struct vit_preprocess *rules, const struct geometry *g,
+    uint32_t x_shift)
 {
   struct preprocess_h_params *h = &plan->h;
   struct preprocess_v_params *v = &plan->v;
-  h->width = v->width = rules->width;
+  if (g->vertical_first) {
+    h->kind |= VIT_FRAME_VERTICAL;
+    h->first_quad = (g->first_column + x_shift) / 4;
+    h->width = (g->first_column + g->num_columns - 1 + x_shift) / 4 - h->first_quad + 1;
+    h->num_rows = rules->height;
+    h->out_stride = h->width * 4;
+  } else {
+    h->width = rules->width;
+    h->num_rows = g->num_rows;
+    h->out_stride = (rules->width + 3u) & ~3u;
+  }
+  h->last_row = g->num_rows - 1;
+  v->along_x = g->vertical_first;
+  v->rows_stride = h->out_stride;
+  v->last_row = h->num_rows - 1;
+  plan->rows_size = (size_t) h->num_rows * h->out_stride * 4;
+  memcpy (plan->h_groups, (uint32_t[]) { (h->width + 63) / 64, h->num_rows, 1 }, sizeof plan->h_groups);
+}
+
+static void
+plan_output (struct preprocess_plan *plan, const struct vit_preprocess *rules, uint32_t patch_w, uint32_t patch_h)
+{
+  struct preprocess_v_params *v = &plan->v;
+  v->width = rules->width;
   v->height = rules->height;
-  h->num_rows = g->num_rows;
-  h->out_stride = v->rows_stride = (rules->width + 3u) & ~3u;
-  v->last_row = g->num_rows - 1;
   v->patch_width = patch_w;
   v->patch_height = patch_h;
   v->out_stride = 3 * patch_w * patch_h;
-  h->fill = v->fill = rules->fill[0] | (uint32_t) rules->fill[1] << 8 | (uint32_t) rules->fill[2] << 16;
+  v->fill = rules->fill[0] | (uint32_t) rules->fill[1] << 8 | (uint32_t) rules->fill[2] << 16;
+  plan->h.fill = v->fill;
   for (int c = 0; c < 3; c++) {
     v->scale[c] = (float) (1.0 / (255.0 * rules->std[c]));
     v->offset[c] = (float) (-(double) rules->mean[c] / rules->std[c]);
   }
-  plan->rows_size = (size_t) g->num_rows * h->out_stride * 4;
-  memcpy (plan->h_groups, (uint32_t[]) { (h->width + 63) / 64, h->num_rows, 1 }, sizeof plan->h_groups);
   memcpy (plan->v_groups, (uint32_t[]) { (v->width + 255) / 256, v->height, 1 }, sizeof plan->v_groups);
 }
 
@@ -309,9 +332,10 @@ preprocess_plan (struct preprocess_plan *plan, const struct vit_preprocess *rule
     goto error;
   plan_upload (plan, f, &g);
   plan_frame (plan, f, &g);
-  plan_output (plan, rules, patch_w, patch_h, &g);
-  const bool halved = f->planes[f->u_plane].half_x;
-  bool ok = plan_tables (plan, &g, halved ? plan->image.crop.x & 1 : 0, err);
+  plan_output (plan, rules, patch_w, patch_h);
+  const uint32_t x_shift = f->planes[f->u_plane].half_x ? plan->image.crop.x & 1 : 0;
+  plan_passes (plan, rules, &g, x_shift);
+  bool ok = plan_tables (plan, &g, x_shift, err);
   geometry_finish (&g);
   if (ok)
     return true;
