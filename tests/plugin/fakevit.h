@@ -1,0 +1,35 @@
+/* A stand-in for the engine that answers at once, sees colours, and fails on demand. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef TESTS_FAKEVIT_H
+#define TESTS_FAKEVIT_H
+
+#include <glib.h>
+#include <vit/vit.h>
+
+/* The classes of the fake model: the corners of the RGB cube, by the picture's average colour. */
+enum fake_class { FAKE_BLACK, FAKE_BLUE, FAKE_GREEN, FAKE_CYAN, FAKE_RED, FAKE_MAGENTA, FAKE_YELLOW, FAKE_WHITE,
+  FAKE_CLASSES };
+
+struct fakevit {
+  /* knobs; zero means that all goes well */
+  gboolean no_devices, no_f16;
+  enum vit_code fail_device, fail_load, fail_session, fail_submit, fail_collect;
+  guint fail_after;             /* frames that go well before fail_submit or fail_collect */
+  gboolean hang;                /* results never come */
+  gboolean multi_class_names;   /* labels with commas and quotes */
+  guint load_ms;                /* how long a load takes */
+  guint collect_ms;             /* how long a frame takes */
+  /* what happened */
+  gint devices, models, sessions;       /* alive */
+  gint loads, submits, polls;
+  vit_image image;              /* the last one submitted; its planes are gone */
+  float rgb[3];                 /* its average colour, 0 to 1 */
+};
+extern struct fakevit fakevit;
+
+/* All knobs to zero, all counts but those of living objects too. */
+void fakevit_reset (void);
+
+extern const char *const fakevit_labels[FAKE_CLASSES];
+
+#endif
