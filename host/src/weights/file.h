@@ -1,0 +1,28 @@
+/* Regular files, mapped or read whole, with errors fit for a user: the one place that opens a checkpoint's files. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_WEIGHTS_FILE_H
+#define VIT_WEIGHTS_FILE_H
+
+#include "vit/vit.h"
+
+/* Maps a file read-only into *bytes, *size (never 0). An empty file, a directory, a pipe and a Git LFS pointer fail. */
+bool file_map (const char *path, void **bytes, size_t *size, vit_error *err);
+void file_unmap (void **bytes, size_t size); /* accepts NULL */
+
+/* Reads a whole file of at most `limit` bytes into memory that the caller frees, with a zero after its end. An empty
+ * file is fine. `what` says in a message what the file is to be. */
+bool file_read (const char *path, const char *what, size_t limit, char **text, size_t *size, vit_error *err);
+
+/* Is there anything of that name? */
+bool file_exists (const char *path);
+bool file_is_folder (const char *path);
+
+/* "FOLDER/NAME" (or "NAME" in no folder), to be freed; NULL: out of memory. */
+char *file_join (const char *folder, const char *name, vit_error *err);
+/* The folder that a path lies in ("." where it names none), to be freed; NULL: out of memory. */
+char *file_folder (const char *path, vit_error *err);
+/* The last part of a path, borrowed. */
+const char *file_name (const char *path);
+bool file_ends (const char *path, const char *suffix);
+
+#endif
