@@ -3,7 +3,7 @@
 import math
 import struct
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,8 +33,6 @@ class Case:
     filter: str
     fill: tuple = (0, 0, 0)
     run: object = None         # picture (H, W, 3) uint8, normalize -> (3, height, width)
-    exact: bool = True         # the library resizes with PIL, so every bit is the same
-    extra: dict = field(default_factory=dict)
 
     def header(self, source_width, source_height, mean, std):
         return struct.pack("<12i6f", source_width, source_height, self.width, self.height, self.resize,
@@ -79,7 +77,7 @@ def transformers_case(processor, size, crop, name):
         resize, to = SQUASH, (size["width"], size["height"])
     width, height = crop or to
     return Case(f"{processor.__name__} {size} crop {crop} {name}", width, height, resize, to,
-                TRANSFORMERS_PIL if slow else TRANSFORMERS, name, run=run, exact=slow)
+                TRANSFORMERS_PIL if slow else TRANSFORMERS, name, run=run)
 
 
 def library_cases(side):
@@ -94,7 +92,9 @@ def library_cases(side):
                   transformers_case(deit, dict(height=side * 8 // 7, width=side * 8 // 7), (side, side), "bicubic"),
                   transformers_case(deit, dict(shortest_edge=side * 8 // 7), (side, side), "bicubic"),
                   transformers_case(deit, dict(shortest_edge=side - 3), (side, side), "bicubic"),
-                  transformers_case(deit, dict(max_height=side, max_width=side + 8), (side, side), "bilinear")]
+                  transformers_case(deit, dict(max_height=side, max_width=side + 8), (side, side), "bilinear"),
+                  transformers_case(vit, dict(height=side, width=side + 5), None, "lanczos"),
+                  transformers_case(vit, dict(height=side + 5, width=side), None, "nearest")]
     return cases
 
 

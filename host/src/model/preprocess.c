@@ -149,66 +149,114 @@ taps_alloc (struct taps *t, uint32_t count, uint32_t max_taps, vit_error *err)
   return true;
 }
 
-/* PIL steps along the row, so its sums of rounding errors are part of the result. */
 static void
-taps_nearest (struct taps *t, uint32_t source, uint32_t resized, int32_t start)
+tap_one (struct taps *t, uint32_t source, int64_t i, double position)
 {
-  double step = (double) source / resized, position = step * 0.5;
-  int64_t end = (int64_t) start + t->count;
-  for (int64_t i = 0; i < resized && i < end; i++, position += step) {
-    if (i < start)
-      continue;
-    uint32_t pixel = (uint32_t) position;
-    t->first[i - start] = pixel < source ? pixel : source - 1;
-    t->num[i - start] = 1;
-    t->coeffs[(i - start) * t->max_taps] = 1 << 22;
-  }
+  const uint32_t pixel = (uint32_t) position;
+  t->first[i] = pixel < source ? pixel : source - 1;
+  t->num[i] = 1;
+  t->coeffs[i * t->max_taps] = 1 << 22;
 }
 
-/* One output position: weights of the pixels under the filter, normalised in double, then rounded to 22 bits. */
+/* PIL steps along the row, so its sums of rounding errors are part of the result. */
 static void
-taps_filter (const struct filter *filter, uint32_t source, uint32_t resized, uint32_t position, double *weights,
-    uint32_t *first, uint32_t *num, int32_t *coeffs)
+taps_nearest_pil (struct taps *t, uint32_t source, uint32_t resized, int32_t start)
 {
-  const double scale = (double) source / resized, stretch = scale < 1.0 ? 1.0 : scale;
-  const double support = filter->support * stretch, inverse = 1.0 / stretch;
+  double step = (double) source / resized, position = step * 0.5;
+  const int64_t end = (int64_t) start + t->count;
+  for (int64_t i = 0; i < resized && i < end; i++, position += step)
+    if (i >= start)
+      tap_one (t, source, i - start, position);
+}
+
+/* torchvision's nearest-exact: each position by itself, in single precision. */
+static void
+taps_nearest_torch (struct taps *t, uint32_t source, uint32_t resized, int32_t start)
+{
+  const float scale = (float) source / (float) resized;
+  for (int64_t i = 0; i < t->count; i++)
+    if (start + i >= 0 && start + i < resized)
+      tap_one (t, source, i, floorf ((float) (((double) (start + i) + 0.5) * (double) scale)));
+}
+
+/* A resize along one direction by a filter. */
+struct resampling { const struct filter *filter; uint32_t source, resized; };
+
+/* Weights of the pixels under the filter at one output position, their sum 1; returns how many. */
+static uint32_t
+weights_at (const struct resampling *r, uint32_t position, double *weights, uint32_t *first)
+{
+  const double scale = (double) r->source / r->resized, stretch = scale < 1.0 ? 1.0 : scale;
+  const double support = r->filter->support * stretch, inverse = 1.0 / stretch;
   const double center = (position + 0.5) * scale;
   double low = center - support + 0.5, high = center + support + 0.5, total = 0.0;
   const uint32_t begin = low < 0.0 ? 0 : (uint32_t) low;
-  const uint32_t end = high > source ? source : (uint32_t) high;
+  const uint32_t end = high > r->source ? r->source : (uint32_t) high;
   for (uint32_t i = begin; i < end; i++) {
-    weights[i - begin] = filter->value (((double) i - center + 0.5) * inverse);
+    weights[i - begin] = r->filter->value (((double) i - center + 0.5) * inverse);
     total += weights[i - begin];
   }
-  for (uint32_t i = 0; i < end - begin; i++) {
-    double w = (total != 0.0 ? weights[i] / total : weights[i]) * (1 << 22);
-    coeffs[i] = (int32_t) (w < 0.0 ? w - 0.5 : w + 0.5);
-  }
+  for (uint32_t i = 0; i < end - begin && total != 0.0; i++)
+    weights[i] /= total;
   *first = begin;
-  *num = end - begin;
+  return end - begin;
+}
+
+/* torchvision keeps weights in 16 bits: as many after the point as the largest of the whole direction leaves. Cut
+ * filters exceed 1 a little, never 2, so beyond 1 the search can end; enlargements get there at the first position. */
+static int
+torch_bits (const struct resampling *r, double *weights)
+{
+  double largest = 0.0;
+  int bits = 0;
+  for (uint32_t position = 0; position < r->resized && largest < 1.0; position++) {
+    uint32_t first, num = weights_at (r, position, weights, &first);
+    for (uint32_t i = 0; i < num; i++)
+      largest = weights[i] > largest ? weights[i] : largest;
+  }
+  while (bits < 22 && (int) (0.5 + largest * (2 << bits)) < 1 << 15)
+    bits++;
+  return bits;
+}
+
+/* Both libraries round halves away from zero. Fewer bits than 22 become 22 with zeros below: sums are the same. */
+static void
+taps_filter (struct taps *t, const struct resampling *r, int32_t start, int bits, double *weights)
+{
+  for (uint32_t i = 0; i < t->count; i++) {
+    const int64_t position = (int64_t) start + i;
+    int32_t *coeffs = &t->coeffs[(size_t) i * t->max_taps];
+    if (position < 0 || position >= r->resized)
+      continue;
+    t->num[i] = weights_at (r, (uint32_t) position, weights, &t->first[i]);
+    for (uint32_t k = 0; k < t->num[i]; k++) {
+      const double w = weights[k] * (1 << bits);
+      coeffs[k] = (int32_t) (w < 0.0 ? w - 0.5 : w + 0.5) * (1 << (22 - bits));
+    }
+  }
 }
 
 static bool
-taps_init (struct taps *t, enum vit_filter kind, uint32_t source, uint32_t resized, int32_t start, uint32_t count,
-    vit_error *err)
+taps_init (struct taps *t, const struct vit_preprocess *rules, uint32_t source, uint32_t resized, int32_t start,
+    uint32_t count, vit_error *err)
 {
-  const struct filter *filter = &filters[kind];
-  const uint32_t max_taps = taps_bound (filter, source, resized);
+  const struct resampling r = { &filters[rules->filter], source, resized };
+  const bool torch = rules->rounding == VIT_ROUNDING_TRANSFORMERS;
+  const uint32_t max_taps = taps_bound (r.filter, source, resized);
   if (!taps_alloc (t, count, max_taps, err))
     return false;
-  if (!filter->value || source == resized) { /* a side that keeps its size isn't filtered at all */
-    taps_nearest (t, source, resized, start);
+  if (source == resized || (!r.filter->value && !torch)) { /* a side that keeps its size isn't filtered at all */
+    taps_nearest_pil (t, source, resized, start);
+    return true;
+  }
+  if (!r.filter->value) {
+    taps_nearest_torch (t, source, resized, start);
     return true;
   }
   double *weights = malloc (max_taps * sizeof *weights);
   if (!weights)
     return fail_memory (err, "resize weights", max_taps * sizeof *weights);
-  for (uint32_t i = 0; i < count; i++) {
-    int64_t position = (int64_t) start + i;
-    if (position >= 0 && position < resized)
-      taps_filter (filter, source, resized, (uint32_t) position, weights, &t->first[i], &t->num[i],
-          &t->coeffs[(size_t) i * max_taps]);
-  }
+  taps_filter (t, &r, start, torch ? torch_bits (&r, weights) : 22, weights);
   free (weights);
   return true;
 }
@@ -291,8 +339,8 @@ geometry_init (struct geometry *g, const struct vit_preprocess *rules, uint32_t 
   resize_whole (g, rules);
   g->left = window_start (g->resized_width, rules->width, rules->rounding);
   g->top = window_start (g->resized_height, rules->height, rules->rounding);
-  if (!taps_init (&g->x, rules->filter, width, g->resized_width, g->left, rules->width, err)
-      || !taps_init (&g->y, rules->filter, height, g->resized_height, g->top, rules->height, err))
+  if (!taps_init (&g->x, rules, width, g->resized_width, g->left, rules->width, err)
+      || !taps_init (&g->y, rules, height, g->resized_height, g->top, rules->height, err))
     goto error;
   taps_range (&g->x, &g->first_column, &g->num_columns);
   taps_range (&g->y, &g->first_row, &g->num_rows);
