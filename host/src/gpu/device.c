@@ -231,5 +231,11 @@ fence_wait (vit_device *dev, VkFence fence, uint64_t timeout_ns, bool *done, vit
 {
   VkResult r = dev->vk.vkWaitForFences (dev->handle, 1, &fence, VK_TRUE, timeout_ns);
   *done = r == VK_SUCCESS;
-  return r == VK_TIMEOUT || vk_ok (err, "vkWaitForFences", r);
+  if (r == VK_SUCCESS || r == VK_TIMEOUT)
+    return true;
+  /* A wait that failed says nothing of the work, whose memory the caller is about to give up. */
+  pthread_mutex_lock (&dev->queue_lock);
+  dev->vk.vkQueueWaitIdle (dev->queue);
+  pthread_mutex_unlock (&dev->queue_lock);
+  return vk_ok (err, "vkWaitForFences", r);
 }

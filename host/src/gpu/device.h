@@ -38,7 +38,7 @@ bool device_submit (vit_device *dev, const VkCommandBuffer *commands, uint32_t n
 bool fence_create (vit_device *dev, VkFence *out, vit_error *err);
 void fence_destroy (vit_device *dev, VkFence *fence);
 bool fence_reset (vit_device *dev, VkFence fence, vit_error *err);
-/* Waits; *done tells whether it was signalled within the time. */
+/* Waits; *done tells whether it was signalled within the time. After a failure nothing is under way any more. */
 bool fence_wait (vit_device *dev, VkFence fence, uint64_t timeout_ns, bool *done, vit_error *err);
 
 #endif

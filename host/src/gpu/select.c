@@ -25,19 +25,17 @@ static const int rank_of[] = {
   [VIT_DEVICE_DISCRETE] = 4,
 };
 
+/* list: room for MAX_EXTENSIONS. A device that can't tell has none. */
 static bool
-has_extension (const struct instance *in, VkPhysicalDevice phys, const char *name)
+has_extension (const struct instance *in, VkPhysicalDevice phys, VkExtensionProperties *list, const char *name)
 {
-  uint32_t n = 0;
-  if (in->EnumerateDeviceExtensionProperties (phys, NULL, &n, NULL) != VK_SUCCESS || n == 0)
+  uint32_t n = MAX_EXTENSIONS;
+  if (in->EnumerateDeviceExtensionProperties (phys, NULL, &n, list) < 0)
     return false;
-  VkExtensionProperties *list = calloc (n, sizeof *list);
-  bool found = false;
-  if (list && in->EnumerateDeviceExtensionProperties (phys, NULL, &n, list) == VK_SUCCESS)
-    for (uint32_t i = 0; i < n && !found; i++)
-      found = strcmp (list[i].extensionName, name) == 0;
-  free (list);
-  return found;
+  for (uint32_t i = 0; i < n; i++)
+    if (strcmp (list[i].extensionName, name) == 0)
+      return true;
+  return false;
 }
 
 static void
@@ -57,7 +55,7 @@ read_features (const struct instance *in, VkPhysicalDevice phys, struct vit_devi
 }
 
 static void
-read_info (const struct instance *in, VkPhysicalDevice phys, struct vit_device_info *out)
+read_info (const struct instance *in, VkPhysicalDevice phys, VkExtensionProperties *list, struct vit_device_info *out)
 {
   VkPhysicalDevicePCIBusInfoPropertiesEXT pci = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PCI_BUS_INFO_PROPERTIES_EXT,
@@ -67,7 +65,7 @@ read_info (const struct instance *in, VkPhysicalDevice phys, struct vit_device_i
     .pNext = &driver };
   VkPhysicalDeviceIDProperties id = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &subgroup };
   VkPhysicalDeviceProperties2 p = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id };
-  bool has_pci = has_extension (in, phys, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
+  bool has_pci = has_extension (in, phys, list, VK_EXT_PCI_BUS_INFO_EXTENSION_NAME);
 
   in->GetPhysicalDeviceProperties (phys, &p.properties);
   out->api_version = p.properties.apiVersion;
@@ -114,7 +112,7 @@ candidates_read (struct candidates *c, const struct instance *in, vit_error *err
   if (c->num > MAX_DEVICES || (c->num && !c->handle[0]))
     c->num = 0;
   for (uint32_t i = 0; i < c->num; i++)
-    read_info (in, c->handle[i], &c->info[i]);
+    read_info (in, c->handle[i], c->extensions, &c->info[i]);
   return true;
 }
 

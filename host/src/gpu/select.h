@@ -5,12 +5,13 @@
 
 #include "gpu/vk.h"
 
-enum { MAX_DEVICES = 32 };
+enum { MAX_DEVICES = 32, MAX_EXTENSIONS = 1024 };
 
 struct candidates {
   uint32_t num;
   VkPhysicalDevice handle[MAX_DEVICES];
   struct vit_device_info info[MAX_DEVICES];
+  VkExtensionProperties extensions[MAX_EXTENSIONS]; /* of the device being asked */
 };
 
 /* Asks every device for its facts. An empty list is no error. */
