@@ -241,7 +241,7 @@ rules_transformers (struct vit_preprocess *p, bool deit, uint32_t height, uint32
     vit_error *err)
 {
   const struct processor *base = &processors[deit ? 1 : 0];
-  *p = (struct vit_preprocess) { 0 };
+  *p = (struct vit_preprocess) { .rounding = VIT_ROUNDING_TRANSFORMERS };
   if (!find_processor (&base, root, err))
     return false;
   for (size_t i = 0; i < sizeof other_steps / sizeof *other_steps; i++) {
