@@ -54,7 +54,7 @@ def prepare_transformers(folder):
     config = transformers.ViTConfig(num_labels=1000)
     model = common.fill(transformers.ViTForImageClassification(config), TRANSFORMERS, torch.float32, spread)
     model.save_pretrained(folder)
-    processor = transformers.ViTImageProcessorPil()
+    processor = transformers.ViTImageProcessor()
     processor.save_pretrained(folder)
     return lambda picture: model(**processor(images=picture, return_tensors="pt")).logits
 

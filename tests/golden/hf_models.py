@@ -90,13 +90,13 @@ def save(spec, model, folder):
     model.config.dtype = dtype
     kwargs = {"max_shard_size": spec["shard"]} if "shard" in spec else {}
     model.save_pretrained(folder, save_original_format=not spec.get("new_names", False), **kwargs)
-    processor = getattr(transformers, spec["kind"] + "ImageProcessorPil")
+    processor = getattr(transformers, spec["kind"] + "ImageProcessor")
     processor(**spec["prep"]).save_pretrained(folder)
 
 
 def load(folder):
     model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float64)
-    processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
+    processor = AutoImageProcessor.from_pretrained(folder)
     return model.eval(), processor
 
 

@@ -119,7 +119,7 @@ MODELS = {
         dict(img_size=28, reg_tokens=1), resized=(12, 16)),
     "timm-pos-down-no-embed-class": row(
         "position embedding without class row reduced as timm does",
-        dict(img_size=32, no_embed_class=True), resized=(16, 16), dtype=torch.float16),
+        dict(img_size=32, no_embed_class=True), resized=(16, 16)),
     "timm-outliers": row(
         "channels of the stream at 400 and -250", dict(), adjust=boost, dtype=torch.float16),
     "timm-small-stream": row("a stream of about 1e-3, where the norms' eps matters", dict(), adjust=shrink),
