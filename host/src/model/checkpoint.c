@@ -85,8 +85,8 @@ open_with (struct checkpoint *c, const json_t *json, vit_error *err)
     return open_timm (c, &claims, &root, err);
   if (object_has (&root, "model_type"))
     return open_transformers (c, &claims, &root, err);
-  return fail (err, VIT_ERR_FORMAT, "%s: has neither 'architecture' (timm) nor 'model_type' (transformers), so the kind of "
-      "network is not known; use the config.json that belongs to the weights", c->config_path);
+  return fail (err, VIT_ERR_FORMAT, "%s: has neither 'architecture' (timm) nor 'model_type' (transformers), so the "
+      "kind of network is not known; use the config.json that belongs to the weights", c->config_path);
 }
 
 /* What the config names before any tensor is looked at: a clear word about a model of another kind. */
@@ -96,8 +96,8 @@ check_kind (const char *path, const json_t *json, vit_error *err)
   const char *type = json_string_value (json_object_get (json, "model_type"));
   if (!type || json_object_get (json, "architecture") || strcmp (type, "vit") == 0 || strcmp (type, "deit") == 0)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as transformers "
-      "saves them, and timm's VisionTransformer", path, type);
+  return fail (err, VIT_ERR_FORMAT, "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as "
+      "transformers saves them, and timm's VisionTransformer", path, type);
 }
 
 /* ---- checking ---- */
@@ -109,18 +109,18 @@ check_part (const struct checkpoint *c, const struct parts *parts, uint32_t i, e
   const struct tensor *t = parts->part[i].tensor;
   char name[SOURCE_NAME_SIZE], found[160], expected[160];
   if (!t)
-    return fail (err, VIT_ERR_FORMAT, "%s: has no tensor '%s', which the network that %s describes needs (%u blocks); is the "
-        "file complete and of this model?", weights_path (c->weights),
+    return fail (err, VIT_ERR_FORMAT, "%s: has no tensor '%s', which the network that %s describes needs (%u blocks); "
+        "is the file complete and of this model?", weights_path (c->weights),
         source_name (name, &c->source, c->cfg.head, slot, parts->part[i].which, block), source_says (&c->source),
         c->cfg.depth);
   if (t->dtype == DTYPE_OTHER)
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected F32, F16 or BF16; save the model in one of these",
-        t->file, t->name, t->dtype_name);
+    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected F32, F16 or BF16; save the model in one of "
+        "these", t->file, t->name, t->dtype_name);
   const struct part_shape *want = &parts->part[i].shape;
   if (t->num_dims == want->num_dims && memcmp (t->shape, want->dims, t->num_dims * sizeof *t->shape) == 0)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected %s for the network that %s describes", t->file, t->name,
-      shape_text (found, sizeof found, t->shape, t->num_dims),
+  return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected %s for the network that %s describes", t->file,
+      t->name, shape_text (found, sizeof found, t->shape, t->num_dims),
       shape_text (expected, sizeof expected, want->dims, want->num_dims), file_name (source_says (&c->source)));
 }
 
@@ -152,8 +152,8 @@ check_rest (const struct checkpoint *c, const bool *used, vit_error *err)
   }
   if (!first)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' %s has no place in the network that %s describes (%u tensors are left "
-      "over); only plain Vision Transformers are supported", first->file, first->name,
+  return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' %s has no place in the network that %s describes (%u tensors are "
+      "left over); only plain Vision Transformers are supported", first->file, first->name,
       shape_text (shape, sizeof shape, first->shape, first->num_dims), file_name (source_says (&c->source)), rest);
 }
 
@@ -200,8 +200,8 @@ checkpoint_open (const char *path, vit_error *err)
     return NULL;
   }
   if (!file_exists (path)) {
-    fail (err, VIT_ERR_IO, "%s: no such file or folder, expected a checkpoint (a folder with config.json and safetensors, or "
-        "a .safetensors file); check the path", path);
+    fail (err, VIT_ERR_IO, "%s: no such file or folder, expected a checkpoint (a folder with config.json and "
+        "safetensors, or a .safetensors file); check the path", path);
     goto error;
   }
   if (!find_files (c, path, err))

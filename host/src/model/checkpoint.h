@@ -39,7 +39,8 @@ struct checkpoint *checkpoint_open (const char *path, vit_error *err);
 void checkpoint_close (struct checkpoint **c);
 const struct vit_config *checkpoint_config (const struct checkpoint *c);
 const struct vit_preprocess *checkpoint_preprocess (const struct checkpoint *c);
-const char *checkpoint_label (const struct checkpoint *c, uint32_t class_index); /* "class N" where it has none; NULL out of range */
+/* "class N" where it has none; NULL out of range. */
+const char *checkpoint_label (const struct checkpoint *c, uint32_t class_index);
 
 /* Does this config have the slot? (bias off, no patch norm, ... : false) */
 bool slot_present (const struct vit_config *cfg, enum slot slot);

@@ -26,7 +26,7 @@ struct vit_config {
   bool pos_covers_cls_only;              /* ... for the class token only, registers get none */
   uint32_t pos_grid_width, pos_grid_height; /* patches of the stored pos_embed; differs from the image's: resampled */
   enum pos_resample pos_resample;
-  bool patch_bias, patch_norm, pre_norm; /* patch_embed.proj.bias; LayerNorm after patch_embed; LayerNorm before the blocks */
+  bool patch_bias, patch_norm, pre_norm; /* patch_embed.proj.bias; LayerNorm after patch_embed; before the blocks */
   bool qkv_bias, proj_bias, mlp_bias, layer_scale;
   bool final_norm, pool_norm;            /* LayerNorm over the tokens before pooling; over the pooled vector after it */
   float qk_scale;                        /* multiplies q.k; head_dim^-0.5 mostly */

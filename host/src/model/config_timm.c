@@ -147,8 +147,8 @@ check_sizes (const struct vit_config *c, const struct source *s, const struct ob
     return fail (err, VIT_ERR_FORMAT, "%s: model_args.mlp_ratio is %g, expected a positive number", args->file, ratio);
   /* as timm: int (embed_dim * mlp_ratio) */
   return !given || (uint32_t) (c->dim * ratio) == c->mlp_dim
-      || fail (err, VIT_ERR_FORMAT, "%s: model_args.mlp_ratio is %g, which makes an MLP of width %u, but the tensors in %s "
-          "make it %u; use the config.json that belongs to these weights", args->file, ratio,
+      || fail (err, VIT_ERR_FORMAT, "%s: model_args.mlp_ratio is %g, which makes an MLP of width %u, but the tensors "
+          "in %s make it %u; use the config.json that belongs to these weights", args->file, ratio,
           (uint32_t) (c->dim * ratio), weights_path (s->weights), c->mlp_dim);
 }
 
@@ -163,7 +163,8 @@ check_named_parts (const struct vit_config *c, const struct source *s, const str
     return false;
   if (given && !c->layer_scale)
     return fail (err, VIT_ERR_FORMAT, "%s: model_args.init_values asks for layer scale, but %s has no tensor "
-        "'blocks.0.ls1.gamma'; use the config.json that belongs to these weights", args->file, weights_path (s->weights));
+        "'blocks.0.ls1.gamma'; use the config.json that belongs to these weights", args->file,
+        weights_path (s->weights));
   if (!object_string (args, "embed_norm_layer", &norm, &given, err))
     return false;
   if (strcmp (norm, "layernorm") != 0 && strcmp (norm, "layernormfp32") != 0)
@@ -204,8 +205,9 @@ check_head (struct vit_config *c, const struct source *s, const struct object *a
   if (given)
     kind = kinds[HEAD_TANH];
   if (strcmp (kind, kinds[c->head]) != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args asks for a head of kind '%.40s', but the tensors in %s make it '%s' "
-        "(kinds: linear, tanh with pre_logits.fc and head, mlp with head.norm, head.fc1 and head.fc2)", args->file, kind,
+    return fail (err, VIT_ERR_FORMAT, "%s: model_args asks for a head of kind '%.40s', but the tensors in %s make it "
+        "'%s' (kinds: linear, tanh with pre_logits.fc and head, mlp with head.norm, head.fc1 and head.fc2)",
+        args->file, kind,
         weights_path (s->weights), kinds[c->head]);
   if (given && !config_agree (args, "representation_size", hidden, c->head_hidden, s, err))
     return false;
@@ -223,15 +225,17 @@ read_layers (struct vit_config *c, const struct object *args, vit_error *err)
     { "relu", ACT_RELU } };
   const char *norm = "layernorm", *attention = "attn", *pos = "learn", *act = NULL;
   bool norm_given;
-  if (!object_string (args, "norm_layer", &norm, &norm_given, err) || !object_string (args, "act_layer", &act, NULL, err)
-      || !object_string (args, "attn_layer", &attention, NULL, err) || !object_string (args, "pos_embed", &pos, NULL, err))
+  if (!object_string (args, "norm_layer", &norm, &norm_given, err)
+      || !object_string (args, "act_layer", &act, NULL, err)
+      || !object_string (args, "attn_layer", &attention, NULL, err)
+      || !object_string (args, "pos_embed", &pos, NULL, err))
     return false;
   if (strcmp (norm, "layernorm") != 0 && strcmp (norm, "layernormfp32") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.norm_layer '%.40s' is not supported, expected layernorm", args->file,
-        norm);
+    return fail (err, VIT_ERR_FORMAT, "%s: model_args.norm_layer '%.40s' is not supported, expected layernorm",
+        args->file, norm);
   if (strcmp (attention, "attn") != 0 || strcmp (pos, "learn") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.attn_layer '%.40s' with pos_embed '%.40s' is not supported, expected "
-        "'attn' with 'learn'", args->file, attention, pos);
+    return fail (err, VIT_ERR_FORMAT, "%s: model_args.attn_layer '%.40s' with pos_embed '%.40s' is not supported, "
+        "expected 'attn' with 'learn'", args->file, attention, pos);
   if (norm_given)
     c->eps = 1e-6f; /* of timm's own LayerNorm, whatever the entry point says */
   for (size_t i = 0; act && i < sizeof acts / sizeof *acts; i++) {
@@ -241,8 +245,8 @@ read_layers (struct vit_config *c, const struct object *args, vit_error *err)
     }
   }
   if (act)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.act_layer '%.40s' is not supported; supported are gelu, gelu_tanh, "
-        "quick_gelu and relu", args->file, act);
+    return fail (err, VIT_ERR_FORMAT, "%s: model_args.act_layer '%.40s' is not supported; supported are gelu, "
+        "gelu_tanh, quick_gelu and relu", args->file, act);
   return config_eps (args, "norm_eps", c, err);
 }
 
@@ -276,8 +280,8 @@ read_input_size (struct claims *claims, const struct object *pretrained, vit_err
     v[i] = json_integer_value (json_array_get (size, i));
   char text[80];
   if (v[0] != 3 || v[1] < 1 || v[2] < 1 || v[1] > IMAGE_MAX || v[2] > IMAGE_MAX)
-    return fail (err, VIT_ERR_FORMAT, "%s: pretrained_cfg.input_size is %s, expected [3, height, width] with sides from 1 to "
-        "%d", pretrained->file, object_text (text, sizeof text, size), IMAGE_MAX);
+    return fail (err, VIT_ERR_FORMAT, "%s: pretrained_cfg.input_size is %s, expected [3, height, width] with sides "
+        "from 1 to %d", pretrained->file, object_text (text, sizeof text, size), IMAGE_MAX);
   claims->stored_height = claims->image_height = (uint32_t) v[1];
   claims->stored_width = claims->image_width = (uint32_t) v[2];
   return true;
@@ -309,13 +313,14 @@ config_timm (struct vit_config *c, struct claims *claims, const struct source *s
     return false;
   config_text (c->family, sizeof c->family, "timm");
   if (s->layout != LAYOUT_TIMM)
-    return fail (err, VIT_ERR_FORMAT, "%s: describes a timm model, but the tensors in %s have transformers' names; use the "
-        "config.json that belongs to these weights", root->file, weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT, "%s: describes a timm model, but the tensors in %s have transformers' names; use "
+        "the config.json that belongs to these weights", root->file, weights_path (s->weights));
   if (s->has_dist)
-    return fail (err, VIT_ERR_FORMAT, "%s: has a distillation token (dist_token), whose second head timm averages in; that "
-        "is not supported, a DeiT without distillation is", weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT, "%s: has a distillation token (dist_token), whose second head timm averages in; "
+        "that is not supported, a DeiT without distillation is", weights_path (s->weights));
   uint32_t classes = c->classes;
-  return read_architecture (c, claims, root, err) && object_u32 (root, "num_classes", 0, UINT32_MAX, &classes, NULL, err)
+  return read_architecture (c, claims, root, err)
+      && object_u32 (root, "num_classes", 0, UINT32_MAX, &classes, NULL, err)
       && config_agree (root, "num_classes", classes, c->classes, s, err) && check_sizes (c, s, &args, err)
       && check_parts (c, s, &args, err) && check_head (c, s, &args, err)
       && read_rest (c, claims, root, &args, &pretrained, err);

@@ -25,8 +25,8 @@ check_type (const struct object *root, vit_error *err)
   if (json_is_array (classes) && json_array_size (classes) > 0)
     class = json_string_value (json_array_get (classes, 0));
   if (class && strcmp (class, "ViTForImageClassification") != 0 && strcmp (class, "DeiTForImageClassification") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: architecture '%.60s' is not supported, expected ViTForImageClassification or "
-        "DeiTForImageClassification; fine-tune and save it as one of these", root->file, class);
+    return fail (err, VIT_ERR_FORMAT, "%s: architecture '%.60s' is not supported, expected ViTForImageClassification "
+        "or DeiTForImageClassification; fine-tune and save it as one of these", root->file, class);
   return true;
 }
 
@@ -77,8 +77,8 @@ config_transformers (struct vit_config *c, struct claims *claims, const struct s
   if (!check_type (root, err))
     return false;
   if (s->layout != LAYOUT_TRANSFORMERS)
-    return fail (err, VIT_ERR_FORMAT, "%s: describes a transformers model, but the tensors in %s have timm's names; use the "
-        "config.json that belongs to these weights", root->file, weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT, "%s: describes a transformers model, but the tensors in %s have timm's names; "
+        "use the config.json that belongs to these weights", root->file, weights_path (s->weights));
   const char *type = json_string_value (json_object_get (root->json, "model_type"));
   const json_t *classes = json_object_get (root->json, "architectures");
   const char *name = json_string_value (json_array_get (classes, 0));

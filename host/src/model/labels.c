@@ -55,8 +55,8 @@ check_text (const char *path, const char *text, size_t size, vit_error *err)
   for (size_t i = 0; i < size;) {
     size_t n = utf8_length ((const unsigned char *) text + i);
     if (n == 0 || text[i] == 0)
-      return fail (err, VIT_ERR_FORMAT, "%s: line %u is not UTF-8 text, expected one label a line; save the file as UTF-8",
-          path, line);
+      return fail (err, VIT_ERR_FORMAT, "%s: line %u is not UTF-8 text, expected one label a line; save the file as "
+          "UTF-8", path, line);
     line += text[i] == '\n';
     i += n;
   }
@@ -123,8 +123,8 @@ vit_labels_read (const char *path, uint32_t expected, char ***labels, vit_error 
   bool ok = check_text (path, text, size, err);
   uint32_t count = ok ? count_lines (text + mark, text + size) : 0;
   if (ok && count != expected)
-    ok = fail (err, VIT_ERR_FORMAT, "%s: has %u labels, but the model has %u classes; expected one label a line, in the "
-        "order of the classes", path, count, expected);
+    ok = fail (err, VIT_ERR_FORMAT, "%s: has %u labels, but the model has %u classes; expected one label a line, in "
+        "the order of the classes", path, count, expected);
   ok = ok && alloc_labels (&out, expected, err) && copy_lines (out, expected, text + mark, text + size, err);
   free (text);
   if (ok)
@@ -181,13 +181,13 @@ put_object (char **labels, uint32_t classes, const json_t *map, bool all, const 
   const char *name;
   json_t *value;
   if (all ? json_object_size (map) != classes : json_object_size (map) > classes)
-    return fail (err, VIT_ERR_FORMAT, "%s: %s has %zu labels, but the model has %u classes; correct the labels", root->file,
-        key, json_object_size (map), classes);
+    return fail (err, VIT_ERR_FORMAT, "%s: %s has %zu labels, but the model has %u classes; correct the labels",
+        root->file, key, json_object_size (map), classes);
   json_object_foreach ((json_t *) map, name, value) {
     uint32_t index;
     if (!parse_class (name, classes, &index))
-      return fail (err, VIT_ERR_FORMAT, "%s: %s has a label for '%.40s', expected a class from 0 to %u", root->file, key,
-          name, classes - 1);
+      return fail (err, VIT_ERR_FORMAT, "%s: %s has a label for '%.40s', expected a class from 0 to %u", root->file,
+          key, name, classes - 1);
     if (labels[index])
       return fail (err, VIT_ERR_FORMAT, "%s: %s has two labels for class %u", root->file, key, index);
     if (!put_label (labels, index, value, texts, root, key, err))
@@ -201,8 +201,8 @@ put_array (char **labels, uint32_t classes, const json_t *array, const struct ob
     const char *key, vit_error *err)
 {
   if (json_array_size (array) != classes)
-    return fail (err, VIT_ERR_FORMAT, "%s: %s has %zu labels, but the model has %u classes; correct the labels", root->file,
-        key, json_array_size (array), classes);
+    return fail (err, VIT_ERR_FORMAT, "%s: %s has %zu labels, but the model has %u classes; correct the labels",
+        root->file, key, json_array_size (array), classes);
   for (uint32_t i = 0; i < classes; i++) {
     if (!put_label (labels, i, json_array_get (array, i), texts, root, key, err))
       return false;

@@ -173,7 +173,8 @@ source_detect (struct source *s, const struct weights *weights, vit_error *err)
       return true;
   }
   return fail (err, VIT_ERR_FORMAT, "%s: is not a Vision Transformer whose names are known: it has neither "
-      "'patch_embed.proj.weight' (timm) nor 'vit.embeddings.patch_embeddings.projection.weight' (transformers) among its "
-      "%u tensors ('%.60s', ...); supported are timm's VisionTransformer and transformers' ViT and DeiT classifiers",
+      "'patch_embed.proj.weight' (timm) nor 'vit.embeddings.patch_embeddings.projection.weight' (transformers) among "
+      "its %u tensors ('%.60s', ...); supported are timm's VisionTransformer and transformers' ViT and DeiT "
+      "classifiers",
       weights_path (weights), weights_count (weights), weights_at (weights, 0)->name);
 }

@@ -22,8 +22,8 @@ object_load (const char *path, vit_error *err)
   json_t *root = json_loadb (text, size, JSON_REJECT_DUPLICATES, &json);
   free (text);
   if (!root)
-    fail (err, VIT_ERR_FORMAT, "%s: can't be parsed: %s (line %d, column %d), expected JSON", path, json.text, json.line,
-        json.column);
+    fail (err, VIT_ERR_FORMAT, "%s: can't be parsed: %s (line %d, column %d), expected JSON", path, json.text,
+        json.line, json.column);
   else if (!json_is_object (root)) {
     fail (err, VIT_ERR_FORMAT, "%s: is JSON but not an object, expected {...}", path);
     json_decref (root);

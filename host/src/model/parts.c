@@ -81,8 +81,8 @@ read_tensor (const struct tensor *t, float *out, vit_error *err)
   tensor_to_float (t, 0, t->count, out);
   for (uint64_t i = 0; i < t->count; i++) {
     if (!isfinite (out[i]))
-      return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %s at %s, expected finite numbers; the training that made it "
-          "failed or the file is damaged", t->file, t->name, isnan (out[i]) ? "NaN" : "infinity",
+      return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %s at %s, expected finite numbers; the training that made "
+          "it failed or the file is damaged", t->file, t->name, isnan (out[i]) ? "NaN" : "infinity",
           place_text (place, sizeof place, t, i));
   }
   return true;

@@ -17,8 +17,8 @@ set_normal (struct vit_preprocess *p, const struct object *o, const double mean[
     p->mean[i] = (float) mean[i];
     p->std[i] = (float) std[i];
     if (!isfinite (p->mean[i]) || !isfinite (p->std[i]) || p->std[i] == 0)
-      return fail (err, VIT_ERR_FORMAT, "%s: channel %d is normalised by mean %g and deviation %g, expected finite numbers "
-          "and a deviation other than 0", o->file, i, mean[i], std[i]);
+      return fail (err, VIT_ERR_FORMAT, "%s: channel %d is normalised by mean %g and deviation %g, expected finite "
+          "numbers and a deviation other than 0", o->file, i, mean[i], std[i]);
   }
   return true;
 }
@@ -45,8 +45,8 @@ timm_filter (struct vit_preprocess *p, const struct object *o, vit_error *err)
       return true;
     }
   }
-  return fail (err, VIT_ERR_FORMAT, "%s: %sinterpolation '%.40s' is not known, expected nearest, box, bilinear, hamming, "
-      "bicubic or lanczos", o->file, o->where, name);
+  return fail (err, VIT_ERR_FORMAT, "%s: %sinterpolation '%.40s' is not known, expected nearest, box, bilinear, "
+      "hamming, bicubic or lanczos", o->file, o->where, name);
 }
 
 static bool
@@ -64,8 +64,8 @@ timm_crop (struct vit_preprocess *p, const struct object *o, const double mean[3
     pct = 0.875; /* timm's default */
   double height = floor (p->height / pct), width = floor (p->width / pct);
   if (!(pct > 0) || height < 1 || width < 1 || height > RESIZE_MAX || width > RESIZE_MAX)
-    return fail (err, VIT_ERR_FORMAT, "%s: %scrop_pct %g makes no sensible size of %ux%u, expected about 0.5 to 1", o->file,
-        o->where, pct, p->width, p->height);
+    return fail (err, VIT_ERR_FORMAT, "%s: %scrop_pct %g makes no sensible size of %ux%u, expected about 0.5 to 1",
+        o->file, o->where, pct, p->width, p->height);
   p->resize_height = (uint32_t) height;
   p->resize_width = (uint32_t) width;
   for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
@@ -137,8 +137,8 @@ find_processor (const struct processor **out, const struct object *root, vit_err
     }
   }
   if (name)
-    return fail (err, VIT_ERR_FORMAT, "%s: image_processor_type '%.60s' is not supported; supported are the processors of "
-        "ViT, DeiT, CLIP and Bit", root->file, name);
+    return fail (err, VIT_ERR_FORMAT, "%s: image_processor_type '%.60s' is not supported; supported are the processors "
+        "of ViT, DeiT, CLIP and Bit", root->file, name);
   return true;
 }
 
@@ -161,12 +161,14 @@ read_size (const struct object *root, const char *key, bool square, uint32_t *he
   struct object o = { root->file, where, value };
   uint32_t edge;
   bool h, w, s;
-  if (!object_u32 (&o, "height", 1, RESIZE_MAX, height, &h, err) || !object_u32 (&o, "width", 1, RESIZE_MAX, width, &w, err)
+  if (!object_u32 (&o, "height", 1, RESIZE_MAX, height, &h, err)
+      || !object_u32 (&o, "width", 1, RESIZE_MAX, width, &w, err)
       || !object_u32 (&o, "shortest_edge", 1, RESIZE_MAX, &edge, &s, err))
     return false;
-  if (h != w || h == s || object_has (&o, "longest_edge") || object_has (&o, "max_height") || object_has (&o, "max_width"))
-    return fail (err, VIT_ERR_FORMAT, "%s: %s is %s, expected {\"height\", \"width\"} or {\"shortest_edge\"}", root->file,
-        key, object_text (text, sizeof text, value));
+  if (h != w || h == s || object_has (&o, "longest_edge") || object_has (&o, "max_height")
+      || object_has (&o, "max_width"))
+    return fail (err, VIT_ERR_FORMAT, "%s: %s is %s, expected {\"height\", \"width\"} or {\"shortest_edge\"}",
+        root->file, key, object_text (text, sizeof text, value));
   if (s)
     *height = *width = edge;
   *shortest = s;
@@ -181,8 +183,8 @@ read_resize (struct vit_preprocess *p, const struct processor *base, const struc
       || !read_size (root, "size", base->square, &p->resize_height, &p->resize_width, &shortest, err))
     return false;
   if (!resize)
-    return fail (err, VIT_ERR_FORMAT, "%s: do_resize is false, but frames of any size must reach the network's; set it to "
-        "true with a size", root->file);
+    return fail (err, VIT_ERR_FORMAT, "%s: do_resize is false, but frames of any size must reach the network's; set it "
+        "to true with a size", root->file);
   p->resize = shortest ? VIT_RESIZE_SHORTEST : VIT_RESIZE_SQUASH;
   p->height = p->resize_height;
   p->width = p->resize_width;
@@ -194,8 +196,8 @@ read_resize (struct vit_preprocess *p, const struct processor *base, const struc
     return fail (err, VIT_ERR_FORMAT, "%s: crop_size has only a shortest_edge, expected {\"height\", \"width\"}",
         root->file);
   if (shortest && !crop)
-    return fail (err, VIT_ERR_FORMAT, "%s: size keeps the picture's shape (shortest_edge) and do_center_crop is off, so the "
-        "network's input would have no fixed size; set do_center_crop with a crop_size", root->file);
+    return fail (err, VIT_ERR_FORMAT, "%s: size keeps the picture's shape (shortest_edge) and do_center_crop is off, "
+        "so the network's input would have no fixed size; set do_center_crop with a crop_size", root->file);
   if (p->height > IMAGE_MAX || p->width > IMAGE_MAX)
     return fail (err, VIT_ERR_FORMAT, "%s: makes pictures of %ux%u, at most %dx%d are supported", root->file, p->width,
         p->height, IMAGE_MAX, IMAGE_MAX);
@@ -222,7 +224,8 @@ read_normal (struct vit_preprocess *p, const struct processor *base, const struc
   double factor = 1.0 / 255, mean[3], std[3];
   memcpy (mean, base->mean, sizeof mean);
   memcpy (std, base->std, sizeof std);
-  if (!object_bool (root, "do_rescale", &rescale, NULL, err) || !object_bool (root, "do_normalize", &normalize, NULL, err)
+  if (!object_bool (root, "do_rescale", &rescale, NULL, err)
+      || !object_bool (root, "do_normalize", &normalize, NULL, err)
       || !object_number (root, "rescale_factor", &factor, NULL, err)
       || !object_triple (root, "image_mean", mean, NULL, err) || !object_triple (root, "image_std", std, NULL, err))
     return false;

@@ -157,24 +157,24 @@ read_entry (struct tensor *t, const json_t *entry, const uint8_t *data, uint64_t
   if (!json_is_object (entry))
     return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is not described by an object; is the file damaged?", t->file,
         t->name);
-  uint32_t size;
+  uint32_t size = 0;
   if (!read_dtype (t, json_object_get (entry, "dtype"), &size, err)
       || !read_shape (t, json_object_get (entry, "shape"), err))
     return false;
   const json_t *offsets = json_object_get (entry, "data_offsets");
-  uint64_t begin, end;
+  uint64_t begin = 0, end = 0;
   if (json_array_size (offsets) != 2 || !get_size (json_array_get (offsets, 0), &begin)
       || !get_size (json_array_get (offsets, 1), &end) || begin > end)
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': data_offsets are not two whole numbers in ascending order; is the "
-        "file damaged?", t->file, t->name);
+    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': data_offsets are not two whole numbers in ascending order; is "
+        "the file damaged?", t->file, t->name);
   if (end > data_size)
-    return fail (err, VIT_ERR_FORMAT, "%s: is cut short: tensor '%s' ends at byte %" PRIu64 " of the data, but there are "
-        "only %" PRIu64 "; download or copy it again", t->file, t->name, end, data_size);
-  uint64_t bytes;
+    return fail (err, VIT_ERR_FORMAT, "%s: is cut short: tensor '%s' ends at byte %" PRIu64 " of the data, but there "
+        "are only %" PRIu64 "; download or copy it again", t->file, t->name, end, data_size);
+  uint64_t bytes = 0;
   char shape[160];
   if (size && (__builtin_mul_overflow (t->count, (uint64_t) size, &bytes) || bytes != end - begin))
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %" PRIu64 " bytes, which its shape %s of %s doesn't give; is the "
-        "file damaged?", t->file, t->name, end - begin, shape_text (shape, sizeof shape, t->shape, t->num_dims),
+    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %" PRIu64 " bytes, which its shape %s of %s doesn't give; "
+        "is the file damaged?", t->file, t->name, end - begin, shape_text (shape, sizeof shape, t->shape, t->num_dims),
         t->dtype_name);
   t->data = data + begin;
   t->num_bytes = end - begin;
@@ -234,7 +234,7 @@ bool
 safetensors_open (struct safetensors *s, const char *path, vit_error *err)
 {
   json_error_t json;
-  size_t length;
+  size_t length = 0;
   s->path = strdup (path);
   if (!s->path) {
     fail_memory (err, path, strlen (path) + 1);

@@ -68,8 +68,8 @@ check_shard_name (const char *index, const char *tensor, const json_t *value, vi
     return fail (err, VIT_ERR_FORMAT, "%s: weight_map names no file for tensor '%.200s'; is the file damaged?", index,
         tensor);
   if (*name == 0 || *name == '.' || strchr (name, '/') || strchr (name, '\\') || strstr (name, ".."))
-    return fail (err, VIT_ERR_FORMAT, "%s: shard '%.100s' of tensor '%.200s' is not a plain file name in the same folder",
-        index, name, tensor);
+    return fail (err, VIT_ERR_FORMAT, "%s: shard '%.100s' of tensor '%.200s' is not a plain file name in the same "
+        "folder", index, name, tensor);
   return true;
 }
 
@@ -183,9 +183,9 @@ choose_file (const char *folder, vit_error *err)
     bool found = file_exists (path);
     free (path);
     if (found) {
-      fail (err, VIT_ERR_FORMAT, "%s: has its weights as %s (Python pickle), expected %s; convert it once in Python: load "
-          "the model and call save_pretrained (folder), or safetensors.torch.save_file (model.state_dict (), '%s')",
-          folder, pickles[i], single_name, single_name);
+      fail (err, VIT_ERR_FORMAT, "%s: has its weights as %s (Python pickle), expected %s; convert it once in Python: "
+          "load the model and call save_pretrained (folder), or safetensors.torch.save_file (model.state_dict (), "
+          "'%s')", folder, pickles[i], single_name, single_name);
       return NULL;
     }
   }

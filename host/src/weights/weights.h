@@ -1,4 +1,4 @@
-/* Files of named tensors, mapped read-only: safetensors, one file or sharded with its index. Knows nothing of models. */
+/* Files of named tensors, mapped read-only: safetensors, one file or sharded. Knows nothing of models. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_WEIGHTS_WEIGHTS_H
 #define VIT_WEIGHTS_WEIGHTS_H
