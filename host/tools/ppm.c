@@ -82,7 +82,9 @@ ppm_read (const char *path, vit_image *image, unsigned char **pixels, vit_error 
   *pixels = NULL;
   FILE *f = fopen (path, "rb");
   if (!f)
-    return tool_fail (err, VIT_ERR_IO, "%s: can't be opened: %s", path, strerror (errno));
+    return tool_fail (err, VIT_ERR_IO,
+        "%s: can't be opened: %s; expected a binary PPM picture; check the path and its permissions", path,
+        strerror (errno));
   uint32_t w = 0, h = 0;
   unsigned char *data = NULL;
   if (!read_header (f, path, &w, &h, err))

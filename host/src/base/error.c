@@ -15,6 +15,10 @@ fail (vit_error *err, enum vit_code code, const char *format, ...)
   err->code = code;
   vsnprintf (err->msg, sizeof err->msg, format, args);
   va_end (args);
+  /* parsers quote what they choke on, raw: a message stays one line whatever a file holds */
+  for (char *p = err->msg; *p; p++)
+    if ((unsigned char) *p < ' ' || *p == 127)
+      *p = '?';
   return false;
 }
 
