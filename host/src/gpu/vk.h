@@ -15,6 +15,7 @@ struct caps {
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
+  bool unrolled;            /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for */
   uint32_t subgroup_size;
   uint32_t max_push;        /* bytes */
   uint32_t max_groups[3];

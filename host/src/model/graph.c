@@ -211,7 +211,7 @@ emit_head (struct graph *g, uint32_t x, uint32_t stride)
     stride = d.C;
   }
   if (m->cfg.head != HEAD_LINEAR) {
-    uint32_t hidden = new_tensor (g, d.B, m->cfg.head_hidden, m->store);
+    uint32_t hidden = new_tensor (g, d.B, m->cfg.head_hidden, m->activations);
     set_linear (add (g, OP_LINEAR, x, hidden, "head.hidden"), &m->head_fc1, d.B, stride,
         m->cfg.head == HEAD_TANH ? VIT_ACT_TANH : (uint32_t) m->cfg.act, 0);
     x = hidden;
@@ -255,13 +255,13 @@ graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *
     return fail_memory (err, "the graph", g->max_ops * sizeof *g->ops);
   struct dims d = dims_of (g);
   uint32_t rows = d.B * d.T;
-  uint32_t patches = new_tensor (g, d.B * d.P, model->patch_embed.in_dim, model->store);
+  uint32_t patches = new_tensor (g, d.B * d.P, model->patch_embed.in_dim, model->activations);
   uint32_t stream = emit_tokens (g, patches);
   struct scratch s = {
-    .normed = new_tensor (g, rows, d.C, model->store),
-    .qkv = new_tensor (g, rows, 3 * d.A, model->store),
-    .attended = new_tensor (g, rows, d.A, model->store),
-    .hidden = new_tensor (g, rows, c->mlp_dim, model->store),
+    .normed = new_tensor (g, rows, d.C, model->activations),
+    .qkv = new_tensor (g, rows, 3 * d.A, model->activations),
+    .attended = new_tensor (g, rows, d.A, model->activations),
+    .hidden = new_tensor (g, rows, c->mlp_dim, model->activations),
   };
   for (uint32_t i = 0; i < c->depth; i++)
     emit_block (g, i, stream, &s);

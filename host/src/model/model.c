@@ -168,6 +168,8 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
   atomic_init (&m->refs, 1);
   m->dev = device_ref (device);
   m->store = choose_store (device, params ? params->precision : VIT_AUTO);
+  /* half activations save memory traffic that a CPU's cache doesn't have, and cost it conversions */
+  m->activations = device_caps (device)->unrolled ? STORE_F32 : m->store;
   struct checkpoint *file = checkpoint_open (path, err);
   struct loader l = { m, file, err };
   bool ok = file != NULL;

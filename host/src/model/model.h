@@ -23,7 +23,8 @@ struct vit_model {
   struct vit_config cfg;
   struct vit_preprocess preprocess;
   char **labels;                     /* (classes) */
-  enum store store;                  /* of weights and of what the linears read */
+  enum store store;                  /* of weights */
+  enum store activations;            /* of what the linears read, but for the pooled vector, which is float */
   struct weight patch_embed;
   struct buffer prefix, pos;         /* float (num_prefix, dim), (tokens, dim) */
   struct norm patch_norm, pre_norm, norm, pool_norm, head_norm;

@@ -134,7 +134,7 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   const struct buffer *source = f->upload.local ? &f->upload : &f->local;
   uint32_t patches = config_patches (&s->model->cfg);
   v.out_first = index * patches * v.out_stride;
-  struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->store) };
+  struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
   if (!recorder_begin (f->rec, err))
     return false;
   if (source == &f->local)
@@ -142,7 +142,7 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   if (!record_preprocess_h (f->rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
     return false;
   recorder_barrier (f->rec);
-  if (!record_preprocess_v (f->rec, span_all (&f->rows), span_all (&f->tables), out, s->model->store, &v, err)
+  if (!record_preprocess_v (f->rec, span_all (&f->rows), span_all (&f->tables), out, s->model->activations, &v, err)
       || !recorder_end (f->rec, err))
     return false;
   s->counters->descriptor_updates += recorder_descriptor_updates (f->rec);
