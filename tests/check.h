@@ -16,9 +16,9 @@
  * check_failed (), which prints, counts and goes on, so that one run shows every row that is wrong; main () then
  * ends with `return check_status ();`.
  */
-#define REQUIRE(cond) ((cond) ? (void) 0 : check_die (__FILE__, __LINE__, "%s", #cond))
+#define REQUIRE(cond)                  ((cond) ? (void) 0 : check_die (__FILE__, __LINE__, "%s", #cond))
 #define REQUIRE_CLOSE(a, b, rel, abs_) check_close (__FILE__, __LINE__, #a, #b, (a), (b), (rel), (abs_))
-#define REQUIRE_TEXT(text, part) check_text (__FILE__, __LINE__, #text, (text), (part))
+#define REQUIRE_TEXT(text, part)       check_text (__FILE__, __LINE__, #text, (text), (part))
 /* A call that fills a vit_error on failure: prints what it said. */
 #define REQUIRE_OK(cond, err) ((cond) ? (void) 0 : check_die (__FILE__, __LINE__, "%s: %s", #cond, (err).msg))
 /* Ends with 77, meson's sign for skipped; with VIT_REQUIRE_GPU=1 in the environment a skip is a failure, so that a
@@ -29,7 +29,7 @@
 
 static int check_failures;
 
-static inline void __attribute__((noreturn, format (printf, 3, 4)))
+static inline void __attribute__ ((noreturn, format (printf, 3, 4)))
 check_die (const char *file, int line, const char *format, ...)
 {
   va_list args;
@@ -42,7 +42,7 @@ check_die (const char *file, int line, const char *format, ...)
   exit (1);
 }
 
-static inline void __attribute__((noreturn, format (printf, 3, 4)))
+static inline void __attribute__ ((noreturn, format (printf, 3, 4)))
 check_skip (const char *file, int line, const char *format, ...)
 {
   const char *need = getenv ("VIT_REQUIRE_GPU");
@@ -57,8 +57,7 @@ check_skip (const char *file, int line, const char *format, ...)
 }
 
 /* One row of a table is wrong: prints, counts, goes on. */
-static inline void __attribute__((format (printf, 1, 2)))
-check_failed (const char *format, ...)
+static inline void __attribute__ ((format (printf, 1, 2))) check_failed (const char *format, ...)
 {
   va_list args;
   va_start (args, format);

@@ -31,8 +31,8 @@ half_to_double (uint16_t h)
 {
   int exponent = h >> 10 & 31, mantissa = h & 1023;
   double a = exponent == 31 ? (mantissa ? NAN : INFINITY)
-      : exponent ? ldexp (1024 + mantissa, exponent - 25)
-                 : ldexp (mantissa, -24);
+      : exponent            ? ldexp (1024 + mantissa, exponent - 25)
+                            : ldexp (mantissa, -24);
   return h & 0x8000 ? -a : a;
 }
 

@@ -12,9 +12,9 @@ enum { MAX_PATH = 1024, MAX_HEADER = 1 << 18 };
 
 /* A safetensors file under construction: the header's text and the numbers after it. */
 struct writer {
-  FILE *data;                /* (temporary) the tensors one after the other */
-  char *header;              /* (MAX_HEADER) */
-  size_t length, offset;     /* of the header's text; bytes of data so far */
+  FILE *data;            /* (temporary) the tensors one after the other */
+  char *header;          /* (MAX_HEADER) */
+  size_t length, offset; /* of the header's text; bytes of data so far */
   enum model_dtype dtype;
   double gain;
   struct rng rng;
@@ -57,8 +57,7 @@ open_file (const char *folder, const char *name)
   return f;
 }
 
-static void __attribute__ ((format (printf, 2, 3)))
-put_header (struct writer *w, const char *format, ...)
+static void __attribute__ ((format (printf, 2, 3))) put_header (struct writer *w, const char *format, ...)
 {
   va_list args;
   va_start (args, format);
@@ -167,7 +166,10 @@ put_head (struct writer *w, const struct model_options *o)
 static void
 write_weights (const char *folder, const struct model_options *o, uint64_t seed)
 {
-  struct writer w = { .data = tmpfile (), .header = check_alloc (MAX_HEADER, 1), .dtype = o->dtype, .gain = o->gain,
+  struct writer w = { .data = tmpfile (),
+    .header = check_alloc (MAX_HEADER, 1),
+    .dtype = o->dtype,
+    .gain = o->gain,
     .rng = { seed } };
   REQUIRE (w.data);
   put_embedding (&w, o);

@@ -9,17 +9,20 @@
 
 #include "check.h"
 
+/* clang-format off: lists as paragraphs */
 /* What must balance at the end of a run. Sets and command buffers go with their pools. */
-#define OBJECTS(X)                                                                                                   \
-  X (Instance) X (Device) X (DeviceMemory) X (Buffer) X (BufferView) X (ShaderModule) X (Pipeline)                   \
-  X (PipelineCache) X (PipelineLayout) X (DescriptorSetLayout) X (DescriptorPool) X (CommandPool) X (Fence)          \
-  X (Semaphore) X (QueryPool) X (DebugUtilsMessengerEXT)
+#define OBJECTS(X)                                                                                                     \
+  X (Instance)                                                                                                         \
+  X (Device) X (DeviceMemory) X (Buffer) X (BufferView) X (ShaderModule) X (Pipeline) X (PipelineCache)                \
+      X (PipelineLayout) X (DescriptorSetLayout) X (DescriptorPool) X (CommandPool) X (Fence) X (Semaphore)            \
+          X (QueryPool) X (DebugUtilsMessengerEXT)
+/* clang-format on */
 
 enum object {
 #define X(name) OBJECT_##name,
   OBJECTS (X)
 #undef X
-  NUM_OBJECTS
+      NUM_OBJECTS
 };
 static const char *const object_names[] = {
 #define X(name) #name,
@@ -50,42 +53,42 @@ fault (const char *name, bool waits)
   fired = name;
   if (fail_code == FAULT_DEVICE_LOST)
     lost = true;
-  return fail_code == FAULT_HOST_MEMORY ? VK_ERROR_OUT_OF_HOST_MEMORY
+  return fail_code == FAULT_HOST_MEMORY  ? VK_ERROR_OUT_OF_HOST_MEMORY
       : fail_code == FAULT_DEVICE_MEMORY ? VK_ERROR_OUT_OF_DEVICE_MEMORY
                                          : VK_ERROR_DEVICE_LOST;
 }
 
 /* A command that may fail. */
-#define PLAIN(name, waits, parameters, arguments)                                                                    \
-  static PFN_vk##name real_##name;                                                                                   \
-  static VKAPI_ATTR VkResult VKAPI_CALL wrap_##name parameters                                                       \
-  {                                                                                                                  \
-    VkResult r = fault (#name, waits);                                                                               \
-    return r != VK_SUCCESS ? r : real_##name arguments;                                                              \
+#define PLAIN(name, waits, parameters, arguments)                                                                      \
+  static PFN_vk##name real_##name;                                                                                     \
+  static VKAPI_ATTR VkResult VKAPI_CALL wrap_##name parameters                                                         \
+  {                                                                                                                    \
+    VkResult r = fault (#name, waits);                                                                                 \
+    return r != VK_SUCCESS ? r : real_##name arguments;                                                                \
   }
 /* ... and makes an object. */
-#define CREATE(name, object, parameters, arguments)                                                                  \
-  static PFN_vk##name real_##name;                                                                                   \
-  static VKAPI_ATTR VkResult VKAPI_CALL wrap_##name parameters                                                       \
-  {                                                                                                                  \
-    VkResult r = fault (#name, false);                                                                               \
-    if (r == VK_SUCCESS)                                                                                             \
-      r = real_##name arguments;                                                                                     \
-    balance[OBJECT_##object] += r == VK_SUCCESS;                                                                     \
-    return r;                                                                                                        \
+#define CREATE(name, object, parameters, arguments)                                                                    \
+  static PFN_vk##name real_##name;                                                                                     \
+  static VKAPI_ATTR VkResult VKAPI_CALL wrap_##name parameters                                                         \
+  {                                                                                                                    \
+    VkResult r = fault (#name, false);                                                                                 \
+    if (r == VK_SUCCESS)                                                                                               \
+      r = real_##name arguments;                                                                                       \
+    balance[OBJECT_##object] += r == VK_SUCCESS;                                                                       \
+    return r;                                                                                                          \
   }
 /* The same for a child of a device. */
-#define CREATE_CHILD(name, object)                                                                                   \
-  CREATE (name, object,                                                                                              \
-      (VkDevice device, const Vk##name##Info *info, const VkAllocationCallbacks *allocator, Vk##object *out),        \
+#define CREATE_CHILD(name, object)                                                                                     \
+  CREATE (name, object,                                                                                                \
+      (VkDevice device, const Vk##name##Info *info, const VkAllocationCallbacks *allocator, Vk##object *out),          \
       (device, info, allocator, out))
-#define DESTROY_CHILD(name, object)                                                                                  \
-  static PFN_vk##name real_##name;                                                                                   \
-  static VKAPI_ATTR void VKAPI_CALL wrap_##name (VkDevice device, Vk##object handle,                                 \
-      const VkAllocationCallbacks *allocator)                                                                        \
-  {                                                                                                                  \
-    balance[OBJECT_##object] -= handle != VK_NULL_HANDLE;                                                            \
-    real_##name (device, handle, allocator);                                                                         \
+#define DESTROY_CHILD(name, object)                                                                                    \
+  static PFN_vk##name real_##name;                                                                                     \
+  static VKAPI_ATTR void VKAPI_CALL wrap_##name (VkDevice device, Vk##object handle,                                   \
+      const VkAllocationCallbacks *allocator)                                                                          \
+  {                                                                                                                    \
+    balance[OBJECT_##object] -= handle != VK_NULL_HANDLE;                                                              \
+    real_##name (device, handle, allocator);                                                                           \
   }
 
 typedef VkBufferViewCreateInfo VkCreateBufferViewInfo;
@@ -155,12 +158,12 @@ PLAIN (InvalidateMappedMemoryRanges, false, (VkDevice device, uint32_t n, const 
     (device, n, ranges))
 PLAIN (GetPipelineCacheData, false, (VkDevice device, VkPipelineCache cache, size_t *size, void *data),
     (device, cache, size, data))
-PLAIN (AllocateDescriptorSets, false,
-    (VkDevice device, const VkDescriptorSetAllocateInfo *info, VkDescriptorSet *out), (device, info, out))
+PLAIN (AllocateDescriptorSets, false, (VkDevice device, const VkDescriptorSetAllocateInfo *info, VkDescriptorSet *out),
+    (device, info, out))
 PLAIN (ResetDescriptorPool, false, (VkDevice device, VkDescriptorPool pool, VkDescriptorPoolResetFlags flags),
     (device, pool, flags))
-PLAIN (AllocateCommandBuffers, false,
-    (VkDevice device, const VkCommandBufferAllocateInfo *info, VkCommandBuffer *out), (device, info, out))
+PLAIN (AllocateCommandBuffers, false, (VkDevice device, const VkCommandBufferAllocateInfo *info, VkCommandBuffer *out),
+    (device, info, out))
 PLAIN (BeginCommandBuffer, false, (VkCommandBuffer commands, const VkCommandBufferBeginInfo *info), (commands, info))
 PLAIN (EndCommandBuffer, false, (VkCommandBuffer commands), (commands))
 PLAIN (ResetCommandBuffer, false, (VkCommandBuffer commands, VkCommandBufferResetFlags flags), (commands, flags))
@@ -237,6 +240,7 @@ wrap_DestroyDebugUtilsMessengerEXT (VkInstance instance, VkDebugUtilsMessengerEX
 static PFN_vkGetDeviceProcAddr real_GetDeviceProcAddr;
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL wrap_GetDeviceProcAddr (VkDevice device, const char *name);
 
+/* clang-format off */
 #define WRAPPED(X)                                                                                                   \
   X (CreateInstance) X (CreateDevice) X (CreateDebugUtilsMessengerEXT) X (AllocateMemory) X (CreateBuffer)           \
   X (CreateBufferView) X (CreateShaderModule) X (CreatePipelineCache) X (CreatePipelineLayout)                       \
@@ -252,12 +256,20 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL wrap_GetDeviceProcAddr (VkDevice
   X (DeviceWaitIdle) X (GetFenceStatus) X (WaitForFences) X (WaitSemaphores) X (GetSemaphoreCounterValue)            \
   X (GetQueryPoolResults) X (CreateComputePipelines) X (DestroyInstance) X (DestroyDevice)                           \
   X (DestroyDebugUtilsMessengerEXT) X (GetDeviceProcAddr)
+/* clang-format on */
 
 /* Commands that can't fail, as they are. What is in neither list is not there: a call that this test doesn't know
  * must not go untested, so it crashes here at once; add its line above. */
 static const char *const infallible[] = {
-  "GetPhysicalDevice", "GetDeviceQueue", "GetBufferMemoryRequirements", "GetBufferDeviceAddress", "Cmd",
-  "UpdateDescriptorSets", "UnmapMemory", "FreeCommandBuffers", "GetDeviceMemory",
+  "GetPhysicalDevice",
+  "GetDeviceQueue",
+  "GetBufferMemoryRequirements",
+  "GetBufferDeviceAddress",
+  "Cmd",
+  "UpdateDescriptorSets",
+  "UnmapMemory",
+  "FreeCommandBuffers",
+  "GetDeviceMemory",
 };
 
 static PFN_vkVoidFunction
@@ -265,10 +277,10 @@ wrap (const char *name, PFN_vkVoidFunction real)
 {
   if (!real || strncmp (name, "vk", 2) != 0)
     return NULL;
-#define X(n)                                                                                                         \
-  if (strcmp (name + 2, #n) == 0) {                                                                                  \
-    real_##n = (PFN_vk##n) real;                                                                                     \
-    return (PFN_vkVoidFunction) wrap_##n;                                                                            \
+#define X(n)                                                                                                           \
+  if (strcmp (name + 2, #n) == 0) {                                                                                    \
+    real_##n = (PFN_vk##n) real;                                                                                       \
+    return (PFN_vkVoidFunction) wrap_##n;                                                                              \
   }
   WRAPPED (X)
 #undef X

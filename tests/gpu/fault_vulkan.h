@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 enum fault_code {
-  FAULT_HOST_MEMORY,         /* VK_ERROR_OUT_OF_HOST_MEMORY */
-  FAULT_DEVICE_MEMORY,       /* VK_ERROR_OUT_OF_DEVICE_MEMORY */
-  FAULT_DEVICE_LOST          /* submits and waits only; every later one says it too */
+  FAULT_HOST_MEMORY,   /* VK_ERROR_OUT_OF_HOST_MEMORY */
+  FAULT_DEVICE_MEMORY, /* VK_ERROR_OUT_OF_DEVICE_MEMORY */
+  FAULT_DEVICE_LOST    /* submits and waits only; every later one says it too */
 };
 
 /* For vit_device_params.get_instance_proc_addr. */

@@ -216,8 +216,8 @@ same_bytes (const struct guarded *g, struct rig *rig, const char *what, size_t f
     return true;
   while (g->before[first] == g->after[first])
     first++;
-  check_failed ("%s: %s was written at byte %ld of its %zu, expected untouched", rig->row, what,
-      (long) first - FRONT, g->count * store_size (g->store));
+  check_failed ("%s: %s was written at byte %ld of its %zu, expected untouched", rig->row, what, (long) first - FRONT,
+      g->count * store_size (g->store));
   return false;
 }
 

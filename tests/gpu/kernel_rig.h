@@ -14,15 +14,15 @@ struct rig {
   struct recorder *rec;
   bool storage16;
   bool bench, verbose;
-  const char *filter;        /* runs only the rows whose name holds it; NULL: all */
-  char row[160];             /* the row under test, as messages name it */
+  const char *filter; /* runs only the rows whose name holds it; NULL: all */
+  char row[160];      /* the row under test, as messages name it */
   uint32_t done, left_out;
 };
 
 void rig_init (struct rig *rig, int argc, char **argv); /* skips the test where there is no device */
 void rig_finish (struct rig *rig);
 /* Names the row; false when it is not to be run here: filtered out, or half storage that the device lacks. */
-bool __attribute__((format (printf, 3, 4))) rig_row (struct rig *rig, bool needs_storage16, const char *format, ...);
+bool __attribute__ ((format (printf, 3, 4))) rig_row (struct rig *rig, bool needs_storage16, const char *format, ...);
 /* begin, end and run of the recorder around the caller's record_...; with --bench also repeats and prints the best
  * wall time. `flops` of the row, 0 where it says nothing. */
 void rig_begin (struct rig *rig);
@@ -37,10 +37,10 @@ void fill_values (double *out, size_t rows, size_t columns, enum fill fill, stru
 struct guarded {
   struct buffer buffer;
   enum store store;
-  size_t count;              /* elements of the tensor */
-  uint8_t *before;           /* the whole buffer as it was written, then after guarded_fetch ... */
-  uint8_t *after;            /* ... as it was found */
-  double *values;            /* (count) as stored, before; after guarded_fetch as found */
+  size_t count;    /* elements of the tensor */
+  uint8_t *before; /* the whole buffer as it was written, then after guarded_fetch ... */
+  uint8_t *after;  /* ... as it was found */
+  double *values;  /* (count) as stored, before; after guarded_fetch as found */
 };
 
 /* With values: rounded to the store. With NULL: NaN throughout. */
@@ -57,8 +57,8 @@ void rig_upload (struct rig *rig, const double *values, size_t count, struct buf
 struct expected {
   size_t rows, columns, stride;
   size_t may_write_rows, may_write_columns; /* up to here finite garbage is fine: tiles run over the end; else 0 */
-  const double *want;        /* (rows, columns) */
-  const double *allowance;   /* (rows, columns) an error of 1 in this row's measure, without the store's rounding */
+  const double *want;                       /* (rows, columns) */
+  const double *allowance; /* (rows, columns) an error of 1 in this row's measure, without the store's rounding */
   double bound;
 };
 /* Fetches y; everything outside of what may be written must be untouched. */

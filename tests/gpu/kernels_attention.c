@@ -6,9 +6,24 @@
 static const struct shape {
   uint32_t batch, tokens, heads, head_dim;
 } shapes[] = {
-  { 1, 1, 1, 8 }, { 2, 5, 3, 8 }, { 1, 16, 2, 64 }, { 3, 17, 2, 20 }, { 1, 50, 3, 64 }, { 2, 50, 2, 72 },
-  { 1, 50, 2, 80 }, { 1, 65, 4, 4 }, { 1, 65, 1, 33 }, { 1, 197, 3, 64 }, { 2, 197, 1, 64 }, { 1, 257, 2, 80 },
-  { 1, 577, 1, 64 }, { 1, 577, 2, 72 }, { 1, 1025, 1, 16 }, { 1, 2305, 1, 64 }, { 1, 30, 1, 128 }, { 1, 30, 1, 192 },
+  { 1, 1, 1, 8 },
+  { 2, 5, 3, 8 },
+  { 1, 16, 2, 64 },
+  { 3, 17, 2, 20 },
+  { 1, 50, 3, 64 },
+  { 2, 50, 2, 72 },
+  { 1, 50, 2, 80 },
+  { 1, 65, 4, 4 },
+  { 1, 65, 1, 33 },
+  { 1, 197, 3, 64 },
+  { 2, 197, 1, 64 },
+  { 1, 257, 2, 80 },
+  { 1, 577, 1, 64 },
+  { 1, 577, 2, 72 },
+  { 1, 1025, 1, 16 },
+  { 1, 2305, 1, 64 },
+  { 1, 30, 1, 128 },
+  { 1, 30, 1, 192 },
 };
 
 static const struct variant {
@@ -64,8 +79,8 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   struct rng rng = { seed };
   vit_error err = { 0 };
   uint32_t width = s->heads * s->head_dim, used = s->batch * s->tokens;
-  struct attention_params p = { s->batch, s->tokens, s->heads, s->head_dim, 3 * width + v->qkv_pad,
-    width + v->out_pad, (float) (1 / sqrt (s->head_dim)) };
+  struct attention_params p = { s->batch, s->tokens, s->heads, s->head_dim, 3 * width + v->qkv_pad, width + v->out_pad,
+    (float) (1 / sqrt (s->head_dim)) };
   size_t rows = (used + ROW_PAD - 1) / ROW_PAD * ROW_PAD, n = (size_t) used * width;
   double *values = check_alloc (rows * p.qkv_stride, sizeof *values), *want = check_alloc (n, sizeof *want);
   double *allowance = check_alloc (n, sizeof *allowance);
@@ -83,8 +98,15 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   rig_begin (rig);
   rig_run (rig, record_attention (rig->rec, guarded_span (&x), guarded_span (&y), v->store, &p, &err),
       4.0 * used * s->tokens * width, &err);
-  rig_compare (rig, &y, &(struct expected) { .rows = used, .columns = width, .stride = p.out_stride,
-      .may_write_rows = rows, .may_write_columns = width, .want = want, .allowance = allowance, .bound = v->bound });
+  rig_compare (rig, &y,
+      &(struct expected) { .rows = used,
+          .columns = width,
+          .stride = p.out_stride,
+          .may_write_rows = rows,
+          .may_write_columns = width,
+          .want = want,
+          .allowance = allowance,
+          .bound = v->bound });
   guarded_require_unchanged (&x, rig, "qkv");
 
   guarded_finish (&x, rig);

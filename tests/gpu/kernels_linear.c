@@ -7,9 +7,24 @@
 static const struct shape {
   uint32_t rows, in, out;
 } shapes[] = {
-  { 1, 12, 20 }, { 5, 20, 12 }, { 16, 64, 64 }, { 17, 48, 36 }, { 3, 100, 7 }, { 2, 35, 33 }, { 1, 1, 1 },
-  { 50, 96, 100 }, { 257, 100, 96 }, { 3, 588, 192 }, { 1, 768, 1000 }, { 2, 192, 21843 },
-  { 5, 3072, 192 }, { 17, 8192, 40 }, { 2, 8192, 12 }, { 197, 192, 576 }, { 577, 192, 192 }, { 50, 768, 768 },
+  { 1, 12, 20 },
+  { 5, 20, 12 },
+  { 16, 64, 64 },
+  { 17, 48, 36 },
+  { 3, 100, 7 },
+  { 2, 35, 33 },
+  { 1, 1, 1 },
+  { 50, 96, 100 },
+  { 257, 100, 96 },
+  { 3, 588, 192 },
+  { 1, 768, 1000 },
+  { 2, 192, 21843 },
+  { 5, 3072, 192 },
+  { 17, 8192, 40 },
+  { 2, 8192, 12 },
+  { 197, 192, 576 },
+  { 577, 192, 192 },
+  { 50, 768, 768 },
 };
 
 static const struct variant {
@@ -17,8 +32,8 @@ static const struct variant {
   enum store x, w, y;
   uint32_t act;
   bool bias, add;
-  uint32_t gather;           /* 0: rows follow each other; n: every n-th, from the second on */
-  uint32_t x_pad, y_pad;     /* elements between rows */
+  uint32_t gather;       /* 0: rows follow each other; n: every n-th, from the second on */
+  uint32_t x_pad, y_pad; /* elements between rows */
   enum fill fill;
   double bound;
 } variants[] = {
@@ -52,8 +67,8 @@ static const struct variant {
 /* Everything of one row in double, as stored on the device. */
 struct twin {
   struct linear_params p;
-  double *w, *bias;          /* (out, in), (out) */
-  double *want, *allowance;  /* (rows, out) */
+  double *w, *bias;         /* (out, in), (out) */
+  double *want, *allowance; /* (rows, out) */
 };
 
 static uint32_t
@@ -171,8 +186,9 @@ static void
 run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64_t seed)
 {
   struct rng rng = { seed };
-  struct twin t = { .p = { .rows = s->rows, .in_dim = s->in, .out_dim = s->out, .act = v->act, .add = v->add,
-      .has_bias = v->bias } };
+  struct twin t = {
+    .p = { .rows = s->rows, .in_dim = s->in, .out_dim = s->out, .act = v->act, .add = v->add, .has_bias = v->bias }
+  };
   struct guarded x, y;
   struct weight weight = { 0 };
   vit_error err = { 0 };
@@ -184,15 +200,25 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   uint8_t *before = check_alloc (weight.data.size, 1);
   REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
 
-  struct linear_call call = { .x = guarded_span (&x), .y = guarded_span (&y), .weight = &weight, .p = t.p,
-    .x_store = v->x, .y_store = v->y };
+  struct linear_call call = { .x = guarded_span (&x),
+    .y = guarded_span (&y),
+    .weight = &weight,
+    .p = t.p,
+    .x_store = v->x,
+    .y_store = v->y };
   call.p.in_dim = call.p.out_dim = call.p.has_bias = 0; /* filled in from the weight */
   rig_begin (rig);
   rig_run (rig, record_linear (rig->rec, &call, &err), 2.0 * s->rows * s->in * s->out, &err);
   if (!rig->bench) { /* repeated runs add more than once */
-    rig_compare (rig, &y, &(struct expected) { .rows = s->rows, .columns = s->out, .stride = t.p.y_stride,
-        .may_write_rows = pad (s->rows, ROW_PAD), .may_write_columns = pad (s->out, COLUMN_PAD), .want = t.want,
-        .allowance = t.allowance, .bound = v->bound });
+    rig_compare (rig, &y,
+        &(struct expected) { .rows = s->rows,
+            .columns = s->out,
+            .stride = t.p.y_stride,
+            .may_write_rows = pad (s->rows, ROW_PAD),
+            .may_write_columns = pad (s->out, COLUMN_PAD),
+            .want = t.want,
+            .allowance = t.allowance,
+            .bound = v->bound });
     guarded_require_unchanged (&x, rig, "x");
     require_weight_unchanged (rig, &weight.data, before, "the weight");
   }

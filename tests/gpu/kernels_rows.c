@@ -6,15 +6,23 @@
 static const struct norm_shape {
   uint32_t rows, dim;
 } norm_shapes[] = {
-  { 1, 12 }, { 5, 20 }, { 1, 1 }, { 3, 33 }, { 50, 96 }, { 257, 100 }, { 197, 192 }, { 577, 768 }, { 2, 1280 },
+  { 1, 12 },
+  { 5, 20 },
+  { 1, 1 },
+  { 3, 33 },
+  { 50, 96 },
+  { 257, 100 },
+  { 197, 192 },
+  { 577, 768 },
+  { 2, 1280 },
   { 7, 5000 },
 };
 
 static const struct norm_variant {
   const char *name;
   enum store y;
-  uint32_t gather;           /* 0: rows follow each other; n: every n-th, from the second on */
-  uint32_t y_pad;            /* elements between rows of y */
+  uint32_t gather; /* 0: rows follow each other; n: every n-th, from the second on */
+  uint32_t y_pad;  /* elements between rows of y */
   float eps;
   enum fill fill;
   double bound;
@@ -59,8 +67,7 @@ norm_expect (const struct layernorm_params *p, const double *x, const double *w,
       var += (xr[c] - mean) * (xr[c] - mean) / p->dim;
     double scale = sqrt (p->dim) * largest / sqrt (var + p->eps);
     for (size_t c = 0; c < p->dim; c++)
-      allowance[r * p->dim + c] = FLOAT_EPS
-          * (fabs (w[c]) * scale + 4 * fabs (want[r * p->dim + c]) + 4 * fabs (b[c]));
+      allowance[r * p->dim + c] = FLOAT_EPS * (fabs (w[c]) * scale + 4 * fabs (want[r * p->dim + c]) + 4 * fabs (b[c]));
   }
 }
 
@@ -70,8 +77,12 @@ run_norm (struct rig *rig, const struct norm_shape *s, const struct norm_variant
   struct rng rng = { seed };
   vit_error err = { 0 };
   uint32_t step = v->gather ? v->gather : 1;
-  struct layernorm_params p = { .rows = s->rows, .dim = s->dim, .x_first = v->gather ? s->dim : 0,
-    .x_stride = s->dim * step, .y_stride = s->dim + v->y_pad, .eps = v->eps };
+  struct layernorm_params p = { .rows = s->rows,
+    .dim = s->dim,
+    .x_first = v->gather ? s->dim : 0,
+    .x_stride = s->dim * step,
+    .y_stride = s->dim + v->y_pad,
+    .eps = v->eps };
   size_t n = (size_t) s->rows * s->dim;
   double *values = check_alloc (n * step, sizeof *values), *want = check_alloc (n, sizeof *want);
   double *allowance = check_alloc (n, sizeof *allowance);
@@ -86,11 +97,15 @@ run_norm (struct rig *rig, const struct norm_shape *s, const struct norm_variant
   norm_expect (&p, x.values, w, b, want, allowance);
 
   rig_begin (rig);
-  rig_run (rig,
-      record_layernorm (rig->rec, guarded_span (&x), &weight, &bias, guarded_span (&y), v->y, &p, &err), 0,
+  rig_run (rig, record_layernorm (rig->rec, guarded_span (&x), &weight, &bias, guarded_span (&y), v->y, &p, &err), 0,
       &err);
-  rig_compare (rig, &y, &(struct expected) { .rows = s->rows, .columns = s->dim, .stride = p.y_stride, .want = want,
-      .allowance = allowance, .bound = v->bound });
+  rig_compare (rig, &y,
+      &(struct expected) { .rows = s->rows,
+          .columns = s->dim,
+          .stride = p.y_stride,
+          .want = want,
+          .allowance = allowance,
+          .bound = v->bound });
   guarded_require_unchanged (&x, rig, "x");
 
   buffer_destroy (rig->dev, &weight);
@@ -110,8 +125,8 @@ test_layernorm (struct rig *rig)
   for (size_t s = 0; s < COUNT_OF (norm_shapes); s++)
     for (size_t v = 0; v < COUNT_OF (norm_variants); v++) {
       const struct norm_variant *variant = &norm_variants[v];
-      if (rig_row (rig, variant->y == STORE_F16, "layernorm %s, %u rows of %u",
-              variant->name, norm_shapes[s].rows, norm_shapes[s].dim))
+      if (rig_row (rig, variant->y == STORE_F16, "layernorm %s, %u rows of %u", variant->name, norm_shapes[s].rows,
+              norm_shapes[s].dim))
         run_norm (rig, &norm_shapes[s], variant, s * 1000 + v);
     }
 }
@@ -120,8 +135,16 @@ test_layernorm (struct rig *rig)
 static const struct token_shape {
   uint32_t batch, tokens, num_prefix, dim;
 } token_shapes[] = {
-  { 1, 1, 0, 12 }, { 1, 5, 1, 20 }, { 2, 6, 2, 33 }, { 3, 50, 1, 96 }, { 1, 197, 1, 192 }, { 2, 201, 5, 100 },
-  { 1, 257, 0, 768 }, { 1, 577, 1, 192 }, { 3, 17, 16, 1 }, { 1, 2305, 1, 64 },
+  { 1, 1, 0, 12 },
+  { 1, 5, 1, 20 },
+  { 2, 6, 2, 33 },
+  { 3, 50, 1, 96 },
+  { 1, 197, 1, 192 },
+  { 2, 201, 5, 100 },
+  { 1, 257, 0, 768 },
+  { 1, 577, 1, 192 },
+  { 3, 17, 16, 1 },
+  { 1, 2305, 1, 64 },
 };
 
 /* One sum of two floats or three: no bound but the rounding. */
@@ -149,10 +172,16 @@ run_tokens (struct rig *rig, const struct token_shape *s, uint64_t seed)
 
   rig_begin (rig);
   rig_run (rig,
-      record_tokens (rig->rec, guarded_span (&x), s->num_prefix ? &prefix_buffer : NULL, &pos_buffer,
-          guarded_span (&y), &p, &err), 0, &err);
-  rig_compare (rig, &y, &(struct expected) { .rows = n / s->dim, .columns = s->dim, .stride = s->dim, .want = want,
-      .allowance = allowance, .bound = 1 });
+      record_tokens (rig->rec, guarded_span (&x), s->num_prefix ? &prefix_buffer : NULL, &pos_buffer, guarded_span (&y),
+          &p, &err),
+      0, &err);
+  rig_compare (rig, &y,
+      &(struct expected) { .rows = n / s->dim,
+          .columns = s->dim,
+          .stride = s->dim,
+          .want = want,
+          .allowance = allowance,
+          .bound = 1 });
   guarded_require_unchanged (&x, rig, "x");
 
   buffer_destroy (rig->dev, &pos_buffer);
@@ -199,8 +228,13 @@ run_pool (struct rig *rig, const struct token_shape *s, uint64_t seed)
 
   rig_begin (rig);
   rig_run (rig, record_pool (rig->rec, guarded_span (&x), guarded_span (&y), &p, &err), 0, &err);
-  rig_compare (rig, &y, &(struct expected) { .rows = s->batch, .columns = s->dim, .stride = s->dim, .want = want,
-      .allowance = allowance, .bound = 1 });
+  rig_compare (rig, &y,
+      &(struct expected) { .rows = s->batch,
+          .columns = s->dim,
+          .stride = s->dim,
+          .want = want,
+          .allowance = allowance,
+          .bound = 1 });
   guarded_require_unchanged (&x, rig, "x");
 
   guarded_finish (&x, rig);

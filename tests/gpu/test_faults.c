@@ -53,7 +53,10 @@ static bool
 use_all (struct run *r, vit_error *err)
 {
   uint32_t shape[2];
-  vit_image image = { .format = VIT_FORMAT_RGB, .width = WIDTH, .height = HEIGHT, .planes = { pixels },
+  vit_image image = { .format = VIT_FORMAT_RGB,
+    .width = WIDTH,
+    .height = HEIGHT,
+    .planes = { pixels },
     .strides = { WIDTH * 3 } };
   if (!classify (r, &image, err))
     return false;

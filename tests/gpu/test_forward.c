@@ -35,8 +35,14 @@ static const struct row {
   { "one head of 64, narrow MLP", { .dim = 64, .heads = 1, .mlp_dim = 24 } },
   { "one head of 72", { .dim = 72, .heads = 1 } },
   { "two heads of 80", { .dim = 160, .heads = 2 } },
-  { "197 tokens", { .dim = 96, .heads = 3, .image_width = 56, .image_height = 56, .patch_width = 4,
-                      .patch_height = 4, .depth = 3 } },
+  { "197 tokens",
+      { .dim = 96,
+          .heads = 3,
+          .image_width = 56,
+          .image_height = 56,
+          .patch_width = 4,
+          .patch_height = 4,
+          .depth = 3 } },
   { "one class", { .classes = 1 } },
   { "21843 classes, half weights", { .classes = 21843, .depth = 1, .dtype = MODEL_F16 } },
   { "a stream that grows", { .gain = 2, .depth = 4 } },
@@ -56,7 +62,7 @@ struct comparison {
   const char *row;
   double tolerance;
   uint32_t compared;
-  bool wrong;                /* a tensor was: the rest follows from it */
+  bool wrong; /* a tensor was: the rest follows from it */
 };
 
 static bool
@@ -184,8 +190,12 @@ main (int argc, char **argv)
   struct rng rng = { 3 };
   for (size_t i = 0; i < WIDTH * HEIGHT * 3; i++)
     pixels[i] = (uint8_t) rng_below (&rng, 256);
-  vit_image image = { .format = VIT_FORMAT_RGB, .width = WIDTH, .height = HEIGHT, .planes = { pixels },
-    .strides = { WIDTH * 3 }, .user = &image };
+  vit_image image = { .format = VIT_FORMAT_RGB,
+    .width = WIDTH,
+    .height = HEIGHT,
+    .planes = { pixels },
+    .strides = { WIDTH * 3 },
+    .user = &image };
   struct vit_device_info info;
   vit_device *device = test_device_open ();
   vit_device_get_info (device, &info);

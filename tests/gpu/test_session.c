@@ -26,16 +26,24 @@ make_pictures (struct fixture *f)
     enum vit_format format;
     uint32_t width, height, bytes_per_pixel;
   } kinds[PICTURES] = {
-    { VIT_FORMAT_RGB, 40, 30, 3 }, { VIT_FORMAT_RGB, 40, 30, 3 }, { VIT_FORMAT_BGRX, 64, 64, 4 },
-    { VIT_FORMAT_GRAY8, 33, 17, 1 }, { VIT_FORMAT_RGB, 5, 60, 3 }, { VIT_FORMAT_XRGB, 31, 32, 4 },
+    { VIT_FORMAT_RGB, 40, 30, 3 },
+    { VIT_FORMAT_RGB, 40, 30, 3 },
+    { VIT_FORMAT_BGRX, 64, 64, 4 },
+    { VIT_FORMAT_GRAY8, 33, 17, 1 },
+    { VIT_FORMAT_RGB, 5, 60, 3 },
+    { VIT_FORMAT_XRGB, 31, 32, 4 },
   };
   struct rng rng = { 11 };
   for (int i = 0; i < PICTURES; i++) {
     f->pixels[i] = check_alloc (BYTES, 1);
     for (int j = 0; j < BYTES; j++) /* each picture of its own brightness, so that mixing two up shows */
       f->pixels[i][j] = (uint8_t) (rng_below (&rng, 128) + 25 * (uint32_t) i);
-    f->images[i] = (vit_image) { .format = kinds[i].format, .width = kinds[i].width, .height = kinds[i].height,
-      .planes = { f->pixels[i] }, .strides = { kinds[i].width * kinds[i].bytes_per_pixel }, .full_range = true,
+    f->images[i] = (vit_image) { .format = kinds[i].format,
+      .width = kinds[i].width,
+      .height = kinds[i].height,
+      .planes = { f->pixels[i] },
+      .strides = { kinds[i].width * kinds[i].bytes_per_pixel },
+      .full_range = true,
       .user = &f->images[i] };
   }
 }

@@ -12,8 +12,8 @@ struct pass {
   ref_tap tap;
   void *ctx;
   vit_error *err;
-  double *x;      /* (tokens, dim) the residual stream */
-  double *a, *b;  /* each large enough for any intermediate tensor of one image */
+  double *x;             /* (tokens, dim) the residual stream */
+  double *a, *b;         /* each large enough for any intermediate tensor of one image */
   double *weight, *bias; /* large enough for any slot */
   float *raw;
 };
@@ -48,8 +48,13 @@ static bool
 linear (struct pass *p, int block, enum slot w, enum slot b, uint32_t rows, uint32_t in, uint32_t out, uint32_t act,
     const double *x, double *y)
 {
-  struct linear_params params = { .rows = rows, .in_dim = in, .out_dim = out, .x_stride = in, .y_stride = out,
-    .act = act, .has_bias = slot_present (p->cfg, b) };
+  struct linear_params params = { .rows = rows,
+    .in_dim = in,
+    .out_dim = out,
+    .x_stride = in,
+    .y_stride = out,
+    .act = act,
+    .has_bias = slot_present (p->cfg, b) };
   if (!read_slot (p, w, block, p->weight) || (params.has_bias && !read_slot (p, b, block, p->bias)))
     return false;
   ref_linear (&params, x, p->weight, p->bias, y);
@@ -118,8 +123,13 @@ block (struct pass *p, int n)
 {
   const struct vit_config *g = p->cfg;
   uint32_t tokens = config_tokens (g), width = g->heads * g->head_dim;
-  struct attention_params attention = { .batch = 1, .tokens = tokens, .heads = g->heads, .head_dim = g->head_dim,
-    .qkv_stride = 3 * width, .out_stride = width, .scale = g->qk_scale };
+  struct attention_params attention = { .batch = 1,
+    .tokens = tokens,
+    .heads = g->heads,
+    .head_dim = g->head_dim,
+    .qkv_stride = 3 * width,
+    .out_stride = width,
+    .scale = g->qk_scale };
 
   if (!norm (p, n, SLOT_NORM1_W, SLOT_NORM1_B, tokens, p->x, p->a))
     return false;
