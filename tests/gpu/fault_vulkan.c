@@ -9,21 +9,20 @@
 
 #include "check.h"
 
-/* clang-format off: lists as paragraphs */
+/* clang-format off */
 /* What must balance at the end of a run. Sets and command buffers go with their pools. */
-#define OBJECTS(X)                                                                                                     \
-  X (Instance)                                                                                                         \
-  X (Device) X (DeviceMemory) X (Buffer) X (BufferView) X (ShaderModule) X (Pipeline) X (PipelineCache)                \
-      X (PipelineLayout) X (DescriptorSetLayout) X (DescriptorPool) X (CommandPool) X (Fence) X (Semaphore)            \
-          X (QueryPool) X (DebugUtilsMessengerEXT)
-/* clang-format on */
+#define OBJECTS(X)                                                                                                   \
+  X (Instance) X (Device) X (DeviceMemory) X (Buffer) X (BufferView) X (ShaderModule) X (Pipeline)                   \
+  X (PipelineCache) X (PipelineLayout) X (DescriptorSetLayout) X (DescriptorPool) X (CommandPool) X (Fence)          \
+  X (Semaphore) X (QueryPool) X (DebugUtilsMessengerEXT)
 
 enum object {
 #define X(name) OBJECT_##name,
   OBJECTS (X)
 #undef X
-      NUM_OBJECTS
+  NUM_OBJECTS
 };
+/* clang-format on */
 static const char *const object_names[] = {
 #define X(name) #name,
   OBJECTS (X)
