@@ -69,8 +69,12 @@ golden_picture (const struct golden *g, const char *name, unsigned char **pixels
   REQUIRE (sscanf ((const char *) *pixels, "P6 %u %u 255%n", &width, &height, &header) == 2 && header > 0);
   size_t start = (size_t) header + 1;
   REQUIRE (size == start + (size_t) width * height * 3);
-  return (vit_image) { .format = VIT_FORMAT_RGB, .width = width, .height = height, .planes = { *pixels + start },
-    .strides = { width * 3 }, .full_range = true };
+  return (vit_image) { .format = VIT_FORMAT_RGB,
+    .width = width,
+    .height = height,
+    .planes = { *pixels + start },
+    .strides = { width * 3 },
+    .full_range = true };
 }
 
 double
@@ -115,7 +119,8 @@ same_tensor (const struct golden *g, const json_t *tap, const float *found, cons
   uint32_t height = (uint32_t) json_integer_value (json_array_get (expected, 0));
   uint32_t width = (uint32_t) json_integer_value (json_array_get (expected, 1));
   if (shape[0] != height || shape[1] != width) {
-    printf ("  first wrong tensor: %s is (%u, %u), the reference's (%u, %u)\n", name, shape[0], shape[1], height, width);
+    printf ("  first wrong tensor: %s is (%u, %u), the reference's (%u, %u)\n", name, shape[0], shape[1], height,
+        width);
     return false;
   }
   double worst = 0, largest = 1, a = 0, b = 0;

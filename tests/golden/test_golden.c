@@ -12,10 +12,20 @@ check_facts (const struct golden *g, const vit_model *model)
 {
   struct vit_model_info info;
   vit_model_get_info (model, &info);
-  const struct { const char *name; uint32_t value; } facts[] = {
-    { "patch_width", info.patch_width }, { "patch_height", info.patch_height }, { "tokens", info.tokens },
-    { "dim", info.dim }, { "depth", info.depth }, { "heads", info.heads }, { "head_dim", info.head_dim },
-    { "mlp_dim", info.mlp_dim }, { "classes", info.classes }, { "width", info.preprocess.width },
+  const struct {
+    const char *name;
+    uint32_t value;
+  } facts[] = {
+    { "patch_width", info.patch_width },
+    { "patch_height", info.patch_height },
+    { "tokens", info.tokens },
+    { "dim", info.dim },
+    { "depth", info.depth },
+    { "heads", info.heads },
+    { "head_dim", info.head_dim },
+    { "mlp_dim", info.mlp_dim },
+    { "classes", info.classes },
+    { "width", info.preprocess.width },
     { "height", info.preprocess.height },
   };
   const json_t *expected = json_object_get (g->expected, "info");
