@@ -1,7 +1,7 @@
 """By hand: full-size networks with random weights on photographs, the real library's answer beside vit-info's.
 
     pip install -r tests/golden/requirements.txt scikit-image==0.26.0
-    python tests/golden/full_size.py --vit-info build/host/tools/vit-info [--precision f16] [NAME...]
+    python tests/golden/full_size.py --vit-info build/host/tools/vit-info [--precision f16] [--count N] [NAME...]
 
 Prints a table in markdown and fails unless the five best classes come in the same order and no probability differs by
 more than 0.001. The photographs are those that the scikit-image package carries; --photos names a folder of others.
@@ -92,7 +92,8 @@ def run(args, name):
     with tempfile.TemporaryDirectory() as temp, torch.no_grad():
         folder = Path(temp) / "model"
         reference = prepare_transformers(folder) if name == TRANSFORMERS else prepare_timm(name, folder)
-        for photo in PHOTOS if args.photos is None else sorted(p.name for p in args.photos.iterdir()):
+        photos = PHOTOS if args.photos is None else sorted(p.name for p in args.photos.iterdir())
+        for photo in photos[:args.count]:
             picture = Image.open((args.photos or photo_folder()) / photo).convert("RGB")
             ppm = Path(temp) / "photo.ppm"
             picture.save(ppm)
@@ -106,6 +107,7 @@ def main():
     parser.add_argument("--precision", default="f32", choices=("f32", "f16"))
     parser.add_argument("--device", default="auto")
     parser.add_argument("--photos", type=Path)
+    parser.add_argument("--count", type=int, default=99, help="of photographs, the first so many")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(TIMM + (TRANSFORMERS,))}; none: all")
     args = parser.parse_args()
     torch.set_num_threads(2)

@@ -25,7 +25,8 @@ def square(side):
 
 MODELS = {
     "hf-vit": row(
-        "ViT as transformers saves it: q, k, v apart, GELU, squash, bilinear; id2label; every picture", dict(image_size=32, patch_size=8),
+        "ViT as transformers saves it: q, k, v apart, GELU, squash, bilinear; id2label; every picture",
+        dict(image_size=32, patch_size=8),
         dict(size=square(32)), pictures=common.ALL, labels=True),
     "hf-vit-no-qkv-bias": row(
         "no qkv bias, GELU by tanh (gelu_new), shortest edge and center crop, bicubic, ImageNet mean and std; BF16",
@@ -50,7 +51,8 @@ MODELS = {
         dict(head_dim=12, num_attention_heads=3), dict(size=square(16))),
     "hf-vit-f16": row("F16, patch 14", dict(patch_size=14, image_size=42), dict(size=square(42)),
                       dtype=torch.float16),
-    "hf-vit-sharded": row("weights in shards with their index", dict(), dict(size=square(16)), shard="12KB", adjust=common.sharpen),
+    "hf-vit-sharded": row("weights in shards with their index", dict(), dict(size=square(16)), shard="12KB",
+                          adjust=common.sharpen),
     "hf-vit-new-names": row(
         "the names that transformers 5 uses itself (save_original_format false)", dict(), dict(size=square(16)),
         new_names=True),
@@ -65,8 +67,8 @@ MODELS = {
         dict(image_size=32), dict(size={"height": 12, "width": 20})),
     "hf-deit": row(
         "DeiT: class and distillation token, the class token's head; bicubic, 256/224 center crop",
-        dict(image_size=32, patch_size=8), dict(size=square(37), crop_size=square(32), do_center_crop=True, resample=BICUBIC, **IMAGENET),
-        kind="DeiT", pictures=common.ALL, labels=True),
+        dict(image_size=32, patch_size=8), dict(size=square(37), crop_size=square(32), do_center_crop=True, resample=BICUBIC,
+             **IMAGENET), kind="DeiT", pictures=common.ALL, labels=True),
     "hf-deit-pos-up": row(
         "DeiT at a larger size, both prefix rows kept", dict(image_size=12),
         dict(size=square(23), crop_size=square(20), do_center_crop=True), kind="DeiT", dtype=torch.float16),

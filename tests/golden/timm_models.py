@@ -52,7 +52,8 @@ MODELS = {
         labels="dict"),
     "timm-patch-norm": row(
         "norm after the patch embedding (embed_norm_layer), no qkv bias, one head; squash to 100 %",
-        dict(embed_norm_layer="layernorm", qkv_bias=False, num_heads=1, img_size=32, patch_size=8), dict(crop_pct=1.0, crop_mode="squash"),
+        dict(embed_norm_layer="layernorm", qkv_bias=False, num_heads=1, img_size=32, patch_size=8),
+        dict(crop_pct=1.0, crop_mode="squash"),
         pictures=common.ALL),
     "timm-patch-norm-seed": row(
         "the same under the key patch_norm in model_args", dict(), model_args=dict(patch_norm=True)),
