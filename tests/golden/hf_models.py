@@ -67,8 +67,9 @@ MODELS = {
         dict(image_size=32), dict(size={"height": 12, "width": 20})),
     "hf-deit": row(
         "DeiT: class and distillation token, the class token's head; bicubic, 256/224 center crop",
-        dict(image_size=32, patch_size=8), dict(size=square(37), crop_size=square(32), do_center_crop=True, resample=BICUBIC,
-             **IMAGENET), kind="DeiT", pictures=common.ALL, labels=True),
+        dict(image_size=32, patch_size=8),
+        dict(size=square(37), crop_size=square(32), do_center_crop=True, resample=BICUBIC, **IMAGENET),
+        kind="DeiT", pictures=common.ALL, labels=True),
     "hf-deit-pos-up": row(
         "DeiT at a larger size, both prefix rows kept", dict(image_size=12),
         dict(size=square(23), crop_size=square(20), do_center_crop=True), kind="DeiT", dtype=torch.float16),
