@@ -96,7 +96,7 @@ static const struct row rows[] = {
   { "a missing shard", SHARDED, REMOVE, "model-00002-of-00002.safetensors", .status = 1,
       .words = { "model-00002-of-00002.safetensors", "No such file" } },
   { "a shard in another folder", SHARDED, EDIT, "model.safetensors.index.json", "model-00001-of-00002.safetensors",
-      "../home/stolen.safetensors", .status = 1, .words = { "index.json", "../home/stolen", "same folder" } },
+      "../elsewhere/stolen.safetensors", .status = 1, .words = { "index.json", "../elsewhere/stolen", "same folder" } },
   { "an index that is not JSON", SHARDED, TRUNCATE, "model.safetensors.index.json", .n = 500, .status = 1,
       .words = { "index.json", "parsed" } },
   /* configurations */
