@@ -27,12 +27,11 @@ logits_bytes (const struct slot *s, uint32_t n)
   return (VkDeviceSize) n * s->model->cfg.classes * sizeof (float);
 }
 
-bool
-slot_network (struct slot *s, uint32_t n, vit_error *err)
+/* The network for n images. */
+static bool
+record_network (struct slot *s, uint32_t n, vit_error *err)
 {
   struct network *net = &s->networks[n - 1];
-  if (net->rec)
-    return true;
   struct recorder *rec = NULL;
   if (!graph_init (&net->graph, s->model, n, err) || !(rec = recorder_create (device_of (s), err))
       || !recorder_begin (rec, err))
@@ -75,7 +74,10 @@ slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters
       || !buffer_create (dev, MEMORY_READBACK, logits_bytes (s, max_batch), "logits", &s->readback, err)
       || !fence_create (dev, &s->fence, err))
     return false;
-  return slot_network (s, 1, err) && slot_network (s, max_batch, err);
+  for (uint32_t n = 1; n <= max_batch; n++)
+    if (!record_network (s, n, err))
+      return false;
+  return true;
 }
 
 static void
@@ -196,7 +198,7 @@ slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *er
 bool
 slot_submit (struct slot *s, uint32_t n, vit_error *err)
 {
-  if (!slot_network (s, n, err) || !fence_reset (device_of (s), s->fence, err))
+  if (!fence_reset (device_of (s), s->fence, err))
     return false;
   for (uint32_t i = 0; i < n; i++)
     s->commands[i] = recorder_commands (s->frames[i].rec);

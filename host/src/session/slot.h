@@ -21,7 +21,7 @@ struct frame {
 /* The network for one batch size. */
 struct network {
   struct graph graph;
-  struct recorder *rec;        /* NULL: not recorded yet */
+  struct recorder *rec;
 };
 
 /* Of a session, not of a frame. */
@@ -45,8 +45,6 @@ struct slot {
 
 bool slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters *counters, vit_error *err);
 void slot_finish (struct slot *s); /* waits for work under way; accepts a zeroed one */
-/* Records the network for n images, once. */
-bool slot_network (struct slot *s, uint32_t n, vit_error *err);
 /* Plans and copies one picture; the slot must be idle. */
 bool slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *err);
 bool slot_submit (struct slot *s, uint32_t n, vit_error *err);
