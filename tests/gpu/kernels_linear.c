@@ -94,7 +94,8 @@ make_weight (struct twin *t, enum store store, struct rng *rng)
 }
 
 static bool
-upload (struct rig *rig, const struct twin *t, enum store store, struct weight *out, vit_error *err)
+upload (struct rig *rig, const struct twin *t, enum store store, enum store activations, struct weight *out,
+    vit_error *err)
 {
   size_t in = t->p.in_dim, rows = t->p.out_dim;
   float *w = check_alloc (in * rows, sizeof *w), *bias = check_alloc (rows, sizeof *bias);
@@ -102,8 +103,8 @@ upload (struct rig *rig, const struct twin *t, enum store store, struct weight *
     w[i] = (float) t->w[i];
   for (size_t i = 0; i < rows; i++)
     bias[i] = (float) t->bias[i];
-  bool ok = weight_create (rig->dev, store, w, t->p.has_bias ? bias : NULL, t->p.in_dim, t->p.out_dim, "kernel test",
-      out, err);
+  bool ok = weight_create (rig->dev, store, activations, w, t->p.has_bias ? bias : NULL, t->p.in_dim, t->p.out_dim,
+      "kernel test", out, err);
   free (w);
   free (bias);
   return ok;
@@ -196,7 +197,7 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   make_input (rig, v, &t, &x, &rng);
   make_output (rig, v, &t, &y, &rng);
   expect (&t, &x, &y);
-  REQUIRE_OK (upload (rig, &t, v->w, &weight, &err), err);
+  REQUIRE_OK (upload (rig, &t, v->w, v->x == STORE_F16 ? v->x : v->y, &weight, &err), err);
   uint8_t *before = check_alloc (weight.data.size, 1);
   REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
 

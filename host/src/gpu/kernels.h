@@ -13,19 +13,21 @@ static inline uint32_t store_size (enum store s) { return s == STORE_F16 ? 2 : 4
 /* A linear's weight in the order its kernel streams it. */
 struct weight {
   struct buffer data;          /* (out_dim, in_dim), packed as `layout` says */
-  struct buffer bias;          /* float (out_dim), or empty */
+  struct buffer bias;          /* float (out_dim), or empty: there is none, or data holds it */
+  bool has_bias;
   uint32_t in_dim, out_dim;
   enum store store;
-  uint32_t layout;             /* of kernels.c: which kernel family streams it */
+  uint32_t layout;             /* of linear.c: which kernels stream it */
 };
 
 /* rows of every tensor that a linear reads or writes are allocated up to a multiple of this, so that tiles may run
  * over the end: contents past `rows` are finite garbage */
 enum { ROW_PAD = 16, COLUMN_PAD = 16 };
 
-/* Packs and uploads; w is (out_dim, in_dim) float, bias (out_dim) or NULL. */
-bool weight_create (vit_device *dev, enum store store, const float *w, const float *bias, uint32_t in_dim,
-    uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
+/* Packs and uploads; w is (out_dim, in_dim) float, bias (out_dim) or NULL. STORE_F32 activations: x and y of its calls
+ * are float; some devices have faster kernels for those. */
+bool weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
+    uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
 void weight_destroy (vit_device *dev, struct weight *w); /* accepts a zeroed one */
 uint64_t weight_bytes (const struct weight *w);           /* of device memory */
 

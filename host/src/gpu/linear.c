@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "gpu/half.h"
-#include "gpu/recorder.h"
+#include "gpu/linear_cpu.h"
+
+/* struct weight: layout. */
+enum { LAYOUT_ROWS, LAYOUT_PANELS };
 
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
@@ -35,20 +38,23 @@ pack_rows (enum store store, const float *w, size_t count, size_t *bytes)
 }
 
 bool
-weight_create (vit_device *dev, enum store store, const float *w, const float *bias, uint32_t in_dim,
-    uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
+weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
+    uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
 {
   memset (out, 0, sizeof *out);
   out->in_dim = in_dim;
   out->out_dim = out_dim;
   out->store = store;
+  out->has_bias = bias != NULL;
+  out->layout = activations == STORE_F32 && linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
   size_t bytes;
-  void *packed = pack_rows (store, w, (size_t) in_dim * out_dim, &bytes);
+  void *packed = out->layout == LAYOUT_PANELS ? linear_cpu_pack (dev, store, w, bias, in_dim, out_dim, &bytes)
+                                              : pack_rows (store, w, (size_t) in_dim * out_dim, &bytes);
   if (!packed)
-    return fail_memory (err, name, (size_t) in_dim * out_dim * store_size (store));
+    return fail_memory (err, name, bytes);
   bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
       && buffer_write (dev, &out->data, 0, packed, bytes, err);
-  if (ok && bias)
+  if (ok && bias && out->layout == LAYOUT_ROWS)
     ok = buffer_create (dev, MEMORY_LOCAL, out_dim * sizeof *bias, name, &out->bias, err)
         && buffer_write (dev, &out->bias, 0, bias, out_dim * sizeof *bias, err);
   free (packed);
@@ -74,18 +80,20 @@ bool
 record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err)
 {
   const struct weight *w = call->weight;
-  struct linear_params p = call->p;
-  p.in_dim = w->in_dim;
-  p.out_dim = w->out_dim;
-  p.has_bias = w->bias.handle != VK_NULL_HANDLE;
-  uint32_t rows = p.rows <= 8 ? 1 : 8; /* of one invocation: a head's few rows shouldn't cost a whole tile */
+  struct linear_call c = *call;
+  c.p.in_dim = w->in_dim;
+  c.p.out_dim = w->out_dim;
+  c.p.has_bias = w->has_bias;
+  if (w->layout == LAYOUT_PANELS)
+    return record_linear_cpu (rec, &c, err);
+  uint32_t rows = c.p.rows <= 8 ? 1 : 8; /* of one invocation: a head's few rows shouldn't cost a whole tile */
   struct dispatch d = {
-    .shader = tiled_shader (call->x_store, w->store, call->y_store),
+    .shader = tiled_shader (c.x_store, w->store, c.y_store),
     .spec = { 1, { rows } },
-    .bind = { call->x, span_all (&w->data), span_all (p.has_bias ? &w->bias : &w->data), call->y },
-    .push = &p,
-    .push_size = sizeof p,
-    .groups = { (p.rows + 8 * rows - 1) / (8 * rows), (p.out_dim + 63) / 64, 1 },
+    .bind = { c.x, span_all (&w->data), span_all (w->has_bias ? &w->bias : &w->data), c.y },
+    .push = &c.p,
+    .push_size = sizeof c.p,
+    .groups = { (c.p.rows + 8 * rows - 1) / (8 * rows), (c.p.out_dim + 63) / 64, 1 },
   };
   return recorder_dispatch (rec, &d, err);
 }

@@ -1,0 +1,218 @@
+/* Packs weights for the unrolled linear kernels, cuts a linear layer into their dispatches and records them. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gpu/linear_cpu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu/cpu_linear.h"
+#include "gpu/half.h"
+
+enum { TABLE = CPU_LINEAR_TABLE, ROWS = CPU_LINEAR_ROWS, BLOCK = CPU_LINEAR_BLOCK };
+
+_Static_assert(sizeof (struct cpu_linear_params) <= MAX_PUSH, "push constants over the guaranteed size");
+
+static uint32_t
+ceil_div (uint32_t a, uint32_t b)
+{
+  return (a + b - 1) / b;
+}
+
+static uint32_t
+min (uint32_t a, uint32_t b)
+{
+  return a < b ? a : b;
+}
+
+/* How in_dim is cut: `blocks` subgroups of BLOCK values of k, `rounds` times one after the other. */
+struct cut {
+  uint32_t blocks, rounds;
+};
+
+static struct cut
+cut_k (uint32_t in_dim)
+{
+  uint32_t all = ceil_div (in_dim, BLOCK), rounds = ceil_div (all, CPU_LINEAR_MAX_BLOCKS);
+  return (struct cut) { ceil_div (all, rounds), rounds };
+}
+
+/* How `panels` are cut into dispatches of y x z workgroups, no dimension beyond the table of ids. */
+struct grid {
+  uint32_t parts;  /* dispatches */
+  uint32_t panels; /* of a part; the last may have fewer */
+  uint32_t y, z;   /* y * z >= panels: what is over finds zeros and stores nothing */
+};
+
+static struct grid
+cut_panels (uint32_t panels)
+{
+  struct grid g = { .parts = ceil_div (panels, TABLE * TABLE) };
+  g.panels = ceil_div (panels, g.parts);
+  g.y = min (g.panels, TABLE);
+  g.z = ceil_div (g.panels, g.y);
+  for (uint32_t y = g.y; y >= 1 && ceil_div (g.panels, y) <= TABLE; y--)
+    if (y * ceil_div (g.panels, y) < g.y * g.z) {
+      g.y = y;
+      g.z = ceil_div (g.panels, y);
+    }
+  return g;
+}
+
+/* Bytes of one panel: bias, then blocks. */
+static size_t
+panel_bytes (uint32_t lanes, enum store store, uint32_t in_dim)
+{
+  struct cut c = cut_k (in_dim);
+  return lanes * sizeof (float) + (size_t) c.blocks * c.rounds * BLOCK * lanes * store_size (store);
+}
+
+static size_t
+packed_bytes (uint32_t lanes, enum store store, uint32_t in_dim, uint32_t out_dim)
+{
+  struct grid g = cut_panels (ceil_div (out_dim, lanes));
+  return ((size_t) (g.parts - 1) * g.panels + g.y * g.z) * panel_bytes (lanes, store, in_dim);
+}
+
+bool
+linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim)
+{
+  const struct caps *caps = device_caps (dev);
+  uint32_t lanes = caps->subgroup_size;
+  return caps->unrolled && in_dim >= BLOCK && out_dim >= lanes
+      && packed_bytes (lanes, STORE_F32, in_dim, out_dim) <= UINT32_MAX;
+}
+
+/* One panel of columns from c0 on. Block b begins at k = BLOCK * b, the last one earlier where it would run over the
+ * end; values of k that the block before has done, and blocks beyond the last, are zero. */
+static void
+pack_panel (uint8_t *panel, uint32_t lanes, enum store store, const float *w, const float *bias, uint32_t in_dim,
+    uint32_t c0)
+{
+  struct cut c = cut_k (in_dim);
+  if (bias)
+    memcpy (panel, bias + c0, lanes * sizeof *bias);
+  float *floats = (float *) (void *) panel + lanes;
+  uint16_t *halves = (uint16_t *) (void *) floats;
+  for (uint32_t b = 0; b < c.blocks * c.rounds; b++) {
+    uint32_t k0 = min (b * BLOCK, in_dim - BLOCK);
+    for (uint32_t i = k0 < b * BLOCK ? min (b * BLOCK - k0, BLOCK) : 0; i < BLOCK; i++)
+      for (uint32_t n = 0; n < lanes; n++) {
+        float v = w[(size_t) (c0 + n) * in_dim + k0 + i];
+        size_t k = (size_t) b * BLOCK + i;
+        if (store == STORE_F16)
+          halves[(k & ~(size_t) 1) * lanes + 2 * n + (k & 1)] = half_from_float (v);
+        else
+          floats[k * lanes + n] = v;
+      }
+  }
+}
+
+void *
+linear_cpu_pack (const vit_device *dev, enum store store, const float *w, const float *bias, uint32_t in_dim,
+    uint32_t out_dim, size_t *bytes)
+{
+  uint32_t lanes = device_caps (dev)->subgroup_size, panels = ceil_div (out_dim, lanes);
+  *bytes = packed_bytes (lanes, store, in_dim, out_dim);
+  uint8_t *packed = calloc (1, *bytes);
+  for (uint32_t i = 0; packed && i < panels; i++)
+    pack_panel (packed + i * panel_bytes (lanes, store, in_dim), lanes, store, w, bias, in_dim,
+        min (i * lanes, out_dim - lanes));
+  return packed;
+}
+
+static enum shader
+unrolled_shader (uint32_t lanes, enum store store)
+{
+  static const enum shader table[3][2] = {
+    { SHADER_cpu_linear_4_wf, SHADER_cpu_linear_4_wh },
+    { SHADER_cpu_linear_8_wf, SHADER_cpu_linear_8_wh },
+    { SHADER_cpu_linear_16_wf, SHADER_cpu_linear_16_wh },
+  };
+  return table[lanes == 4 ? 0 : lanes == 8 ? 1 : 2][store];
+}
+
+/* One round over k, of some panels, of some tiles: what one dispatch does. */
+struct part {
+  struct cut cut;
+  struct grid grid;
+  uint32_t round, panel0, tile0, tiles;
+};
+
+static bool
+record_part (struct recorder *rec, const struct linear_call *call, const struct part *part, vit_error *err)
+{
+  const struct weight *w = call->weight;
+  const struct linear_params *p = &call->p;
+  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size, es = store_size (w->store);
+  uint32_t step = p->rows >= ROWS ? ROWS : 1, row0 = part->tile0 * step, column0 = part->panel0 * lanes;
+  uint32_t k0 = part->round * part->cut.blocks * BLOCK;
+  bool first = part->round == 0, last = part->round + 1 == part->cut.rounds;
+  size_t panel = panel_bytes (lanes, w->store, w->in_dim);
+  struct cpu_linear_params push = {
+    .x = call->x.buffer->address + call->x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row0 * p->x_stride + k0),
+    .w = w->data.address + part->panel0 * panel + lanes * sizeof (float) + (uint64_t) k0 * lanes * es,
+    .y = call->y.buffer->address + call->y.offset + 4 * ((uint64_t) row0 * p->y_stride + column0),
+    .rows = min (p->rows - row0, part->tiles * step),
+    .out_dim = min (w->out_dim - column0, part->grid.panels * lanes),
+    .y_stride = p->y_stride,
+    .x_block = 4 * step * p->x_stride,
+    .x_row = step > 1 ? 4 * p->x_stride : 0,
+    .panel = (uint32_t) panel,
+    .k_last = 4 * (w->in_dim - BLOCK - k0),
+  };
+  push.x_last = 4 * (push.rows - step) * p->x_stride;
+  push.flags = (last ? p->act : VIT_ACT_NONE) | (first && p->has_bias ? CPU_LINEAR_BIAS : 0) | step << CPU_LINEAR_STEP
+      | part->grid.y << CPU_LINEAR_PANELS_Y;
+  if (p->act == VIT_ACT_NONE)
+    push.flags |= p->add || !first ? CPU_LINEAR_ADD : 0;
+  else
+    push.flags |= (p->add ? CPU_LINEAR_ADD : 0) | (first ? 0 : CPU_LINEAR_GO_ON);
+  for (uint32_t i = 0; i < TABLE; i++)
+    push.table[i] = i;
+  struct dispatch d = {
+    .shader = unrolled_shader (lanes, w->store),
+    .spec = { 2, { part->cut.blocks, last && p->act != VIT_ACT_NONE } },
+    .push = &push,
+    .push_size = sizeof push,
+    .groups = { part->tiles, part->grid.y, part->grid.z },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+/* All tiles and panels of one round; they don't touch each other's outputs. */
+static bool
+record_round (struct recorder *rec, const struct linear_call *call, struct part part, vit_error *err)
+{
+  uint32_t tiles = call->p.rows >= ROWS ? ceil_div (call->p.rows, ROWS) : call->p.rows, parts = ceil_div (tiles, TABLE);
+  for (uint32_t i = 0; i < parts; i++) {
+    /* even parts, so that the last has rows for a whole tile */
+    part.tile0 = (uint32_t) ((uint64_t) tiles * i / parts);
+    part.tiles = (uint32_t) ((uint64_t) tiles * (i + 1) / parts) - part.tile0;
+    for (uint32_t j = 0; j < part.grid.parts; j++) {
+      part.panel0 = j * part.grid.panels;
+      if (!record_part (rec, call, &part, err))
+        return false;
+    }
+  }
+  return true;
+}
+
+bool
+record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err)
+{
+  const struct weight *w = call->weight;
+  struct part part = {
+    .cut = cut_k (w->in_dim),
+    .grid = cut_panels (ceil_div (w->out_dim, device_caps (recorder_device (rec))->subgroup_size)),
+  };
+  if (call->p.act != VIT_ACT_NONE && call->p.add && part.cut.rounds > 1)
+    return fail (err, VIT_ERR_UNSUPPORTED,
+        "a layer of %u inputs with an activation and a residual can't be done in parts", w->in_dim);
+  for (; part.round < part.cut.rounds; part.round++) {
+    if (part.round > 0)
+      recorder_barrier (rec);
+    if (!record_round (rec, call, part, err))
+      return false;
+  }
+  return true;
+}

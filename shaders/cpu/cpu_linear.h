@@ -1,0 +1,41 @@
+/* What the unrolled linear kernel and the code that records it must agree on. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_CPU_LINEAR_H
+#define VIT_CPU_LINEAR_H
+
+#include <stdint.h>
+
+enum {
+  CPU_LINEAR_TABLE = 17, /* entries of the table of ids: workgroups in each dimension, subgroups of a workgroup */
+  CPU_LINEAR_ROWS = 12,  /* of a tile: accumulators; with a vector of weights and a product they fill 16 registers */
+  CPU_LINEAR_BLOCK = 96, /* values of k in the unrolled part */
+  CPU_LINEAR_MAX_BLOCKS = 16 /* subgroups of a workgroup */
+};
+
+/* Bits of flags; the lowest three are the activation. */
+enum {
+  CPU_LINEAR_ADD = 8, /* y += result */
+  CPU_LINEAR_BIAS = 16,
+  CPU_LINEAR_GO_ON = 32,   /* y holds the sum over the values of k before these: y = act (y + ...) */
+  CPU_LINEAR_STEP = 8,     /* shift, 8 bits: rows of a tile that are stored, CPU_LINEAR_ROWS or 1 */
+  CPU_LINEAR_PANELS_Y = 16 /* shift: workgroups in dimension y */
+};
+
+/* Push constants. A panel of the packed weight holds LANES columns: their bias (float), then in_dim rounded up to whole
+ * blocks times LANES weights; halves are joined in pairs of k, the even one in the low half of a word. */
+struct cpu_linear_params {
+  uint64_t x; /* address of the first value that the first block of k reads */
+  uint64_t w; /* of the first panel's first weight of that block */
+  uint64_t y;
+  uint32_t rows, out_dim;
+  uint32_t y_stride; /* floats */
+  uint32_t x_block;  /* bytes from one tile's rows to the next's */
+  uint32_t x_row;    /* bytes from row to row of a tile; 0: the tile is one row */
+  uint32_t x_last;   /* bytes to the last tile, which begins early so as not to run over the end */
+  uint32_t panel;    /* bytes from one panel to the next */
+  uint32_t k_last;   /* bytes to the last block of x, which begins early too: its doubled weights are zero */
+  uint32_t flags;
+  uint32_t table[CPU_LINEAR_TABLE]; /* table[i] = i */
+};
+
+#endif

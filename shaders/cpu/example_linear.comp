@@ -1,0 +1,107 @@
+// Written by gen_linear 4 f32.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#version 450
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+
+layout (local_size_x = 4, local_size_y_id = 0) in;
+layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup
+layout (constant_id = 1) const uint ACT = 0;    // 1: the activation that flags say
+
+layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { vec4 v[]; };
+
+layout (push_constant) uniform Params { // cpu_linear.h
+  uint64_t x, w, y;
+  uint rows, out_dim, y_stride, x_block, x_row, x_last, panel, k_last, flags;
+  uint table[17];
+} p;
+
+// The odd element hides the low bits of addresses: known ones would keep scalars from becoming vectors.
+struct Vector {
+  vec4 q0;
+  float odd;
+};
+shared Vector sums[BLOCKS * 3];
+
+float
+pick (vec4 q0)
+{
+  const uint lane = gl_SubgroupInvocationID;
+  float u = q0.w;
+  u = mix (u, q0.z, lane == 2u);
+  u = mix (u, q0.y, lane == 1u);
+  u = mix (u, q0.x, lane == 0u);
+  return u;
+}
+
+// VIT_ACT_ of params.h, with one exponential and one division among them.
+float
+activate (float x, uint act)
+{
+  const float z = abs (x) * 0.70710678;
+  const float inner = act == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : act == 3u ? 1.702 * x : 2.0 * x;
+  const float e = exp (act == 1u ? -z * z : min (-inner, 80.0));
+  const float t = 1.0 / (1.0 + (act == 1u ? 0.3275911 * z : e));
+  // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7
+  const float q = e * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027
+      + t * 1.061405429))));
+  const float gelu = x * (x < 0.0 ? 0.5 * q : 1.0 - 0.5 * q);
+  return act == 1u ? gelu : act == 4u ? max (x, 0.0) : act == 5u ? 2.0 * t - 1.0 : act == 0u ? x : x * t;
+}
+
+void
+main ()
+{
+  const uint lane = gl_SubgroupInvocationID;
+  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_LocalInvocationID.y] & 31u;
+  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> 16);
+  const uint64_t panel = p.w + uint64_t (nb * p.panel);
+  Weight w = Weight (panel + uint64_t (s * 32u));
+  const uint64_t x = p.x + uint64_t (min (mb * p.x_block, p.x_last) + min (s * 8u, p.k_last));
+  Floats x0 = Floats (x + uint64_t (p.x_row * 0u));
+  Floats x1 = Floats (x + uint64_t (p.x_row * 1u));
+  float a0 = 0.0, a1 = 0.0;
+  {
+    const float c = pick (w.v[0]);
+    a0 += x0.v[0] * c;
+    a1 += x1.v[0] * c;
+  }
+  {
+    const float c = pick (w.v[1]);
+    a0 += x0.v[1] * c;
+    a1 += x1.v[1] * c;
+  }
+  const uint mine = s * 3u + (p.table[0] & 1u);
+  sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, lane ^ 0u), subgroupShuffle (a0, lane ^ 1u), subgroupShuffle (a0, lane ^ 2u), subgroupShuffle (a0, lane ^ 3u));
+  sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, lane ^ 0u), subgroupShuffle (a1, lane ^ 1u), subgroupShuffle (a1, lane ^ 2u), subgroupShuffle (a1, lane ^ 3u));
+  sums[mine].odd = uintBitsToFloat (p.table[1]);
+  barrier ();
+  const uint each = (2u + BLOCKS - 1u) / BLOCKS, step = p.flags >> 8 & 255u;
+  [[unroll]] for (uint i = 0u; i < each; i++) {
+    const uint r = min (s * each + i, 1u);
+    float t = 0.0;
+    [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {
+      const vec4 q0 = sums[b * 3u + r].q0;
+      t += pick (q0);
+    }
+    Bias bias = Bias (panel - 16ul);
+    t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
+    const uint row = min (min (mb * step, p.rows - step) + r, p.rows - 1u);
+    const uint column = min (nb * 4u, p.out_dim - 4u);
+    Output y = Output (p.y + uint64_t ((row * p.y_stride + column) * 4u));
+    const float before = pick (vec4 (y.v[0], y.v[1], y.v[2], y.v[3]));
+    t += mix (0.0, before, (p.flags & 32u) != 0u);
+    if (ACT != 0u)
+      t = activate (t, p.flags & 7u);
+    t += mix (0.0, before, (p.flags & 8u) != 0u);
+    // rows and columns that an earlier tile has stored, and more subgroups than rows
+    if (s * each + i < step && row >= mb * step && column + lane >= nb * 4u)
+      y.v[lane] = t;
+  }
+}

@@ -1,0 +1,244 @@
+/* Writes the GLSL of one unrolled linear kernel, for Vulkan devices that are a CPU. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that: the contract of linear.comp. What it writes looks as
+ * it does because of how lavapipe compiles (measured on Mesa 22.3.6; other drivers run it as they can):
+ *
+ * - A subgroup is one SIMD register. A load is one instruction only where its address is provably the same in all lanes:
+ *   arithmetic on constants and push constants, outside all control flow. So the loop over k is unrolled, ids are looked
+ *   up in a table of push constants (table[i] = i), and operands are reached by buffer address, which nothing checks.
+ * - Lanes are neighbouring columns. One value of x is then a broadcast, and LANES scalar loads of which each lane picks
+ *   one become a single vector load.
+ * - Long code is slow to compile, slow to fetch and runs once. So a subgroup does BLOCK values of k for a tile of
+ *   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup. They meet in shared memory, where
+ *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows.
+ * - Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
+ *   that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
+ *
+ * usage: gen_linear LANES f32|f16 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cpu_linear.h"
+
+static FILE *out;
+static unsigned lanes; /* of a subgroup: columns of a tile */
+static bool half;      /* weights are half floats, two values of k in a word */
+static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
+
+static void put (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
+static void
+put (const char *format, ...)
+{
+  va_list args;
+  va_start (args, format);
+  vfprintf (out, format, args);
+  va_end (args);
+}
+
+static void
+put_header (void)
+{
+  put ("// Written by gen_linear %u %s.\n// SPDX-License-Identifier: LGPL-2.1-or-later\n#version 450\n", lanes,
+      half ? "f16" : "f32");
+  put ("#extension GL_EXT_buffer_reference : require\n#extension GL_EXT_control_flow_attributes : require\n"
+       "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n"
+       "#extension GL_KHR_shader_subgroup_basic : require\n#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
+  put ("layout (local_size_x = %u, local_size_y_id = 0) in;\n", lanes);
+  put ("layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup\n"
+       "layout (constant_id = 1) const uint ACT = 0;    // 1: the activation that flags say\n\n");
+  put ("layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };\n"
+       "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
+       "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
+       "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { %svec4 v[]; };\n\n",
+      half ? "u" : "");
+  put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y;\n"
+       "  uint rows, out_dim, y_stride, x_block, x_row, x_last, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
+      CPU_LINEAR_TABLE);
+  put ("// The odd element hides the low bits of addresses: known ones would keep scalars from becoming vectors.\n"
+       "struct Vector {\n  vec4 ");
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%sq%u", i ? ", " : "", i);
+  put (";\n  float odd;\n};\nshared Vector sums[BLOCKS * %u];\n\n", (rows | 1));
+}
+
+/* pick (q0, q1, ...): lane i gets component i. Arguments come first, so that the loads stay outside of the choice. */
+static void
+put_pick (const char *type, const char *four)
+{
+  put ("%s\npick (", type);
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%s%s q%u", i ? ", " : "", four, i);
+  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  %s u = q%u.w;\n", type, lanes / 4 - 1);
+  for (unsigned i = lanes - 1; i-- > 0;)
+    put ("  u = mix (u, q%u.%c, lane == %uu);\n", i / 4, "xyzw"[i % 4], i);
+  put ("  return u;\n}\n\n");
+}
+
+/* An expression: vector `index` of a buffer reference to fours. */
+static void
+put_vector (const char *reference, unsigned index)
+{
+  put ("pick (");
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%s%s.v[%u]", i ? ", " : "", reference, index * (lanes / 4) + i);
+  put (")");
+}
+
+/* The same of a reference to single floats, from its first on. */
+static void
+put_floats (const char *reference)
+{
+  put ("pick (");
+  for (unsigned i = 0; i < lanes; i += 4)
+    put ("%svec4 (%s.v[%u], %s.v[%u], %s.v[%u], %s.v[%u])", i ? ", " : "", reference, i, reference, i + 1, reference,
+        i + 2, reference, i + 3);
+  put (")");
+}
+
+static void
+put_activation (void)
+{
+  put ("// VIT_ACT_ of params.h, with one exponential and one division among them.\n"
+       "float\nactivate (float x, uint act)\n{\n"
+       "  const float z = abs (x) * 0.70710678;\n"
+       "  const float inner = act == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : act == 3u ? 1.702 * x : 2.0 * x;\n"
+       "  const float e = exp (act == 1u ? -z * z : min (-inner, 80.0));\n"
+       "  const float t = 1.0 / (1.0 + (act == 1u ? 0.3275911 * z : e));\n"
+       "  // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7\n"
+       "  const float q = e * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027\n"
+       "      + t * 1.061405429))));\n"
+       "  const float gelu = x * (x < 0.0 ? 0.5 * q : 1.0 - 0.5 * q);\n"
+       "  return act == 1u ? gelu : act == 4u ? max (x, 0.0) : act == 5u ? 2.0 * t - 1.0 : act == 0u ? x : x * t;\n"
+       "}\n\n");
+}
+
+/* Where this subgroup reads, all of it the same in all lanes. The last rows, columns and values of k are reached by
+ * beginning early, never by running over the end. */
+static void
+put_addresses (void)
+{
+  put ("  const uint lane = gl_SubgroupInvocationID;\n"
+       "  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_LocalInvocationID.y] & 31u;\n"
+       "  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n",
+      CPU_LINEAR_PANELS_Y);
+  put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
+      block * lanes * (half ? 2 : 4));
+  put ("  const uint64_t x = p.x + uint64_t (min (mb * p.x_block, p.x_last) + min (s * %uu, p.k_last));\n", block * 4);
+  for (unsigned r = 0; r < rows; r++)
+    put ("  Floats x%u = Floats (x + uint64_t (p.x_row * %uu));\n", r, r);
+}
+
+static void
+put_products (void)
+{
+  for (unsigned r = 0; r < rows; r++)
+    put ("%sa%u = 0.0%s", r ? ", " : "  float ", r, r + 1 < rows ? "" : ";\n");
+  for (unsigned k = 0; k < block; k++) {
+    put ("  {\n    const float c = ");
+    if (half) { /* the shuffle moves nothing; it keeps the compiler from loading halves one by one */
+      put ("unpackHalf2x16 (subgroupShuffle (");
+      put_vector ("w", k / 2);
+      put (", lane)).%c", "xy"[k % 2]);
+    } else
+      put_vector ("w", k);
+    put (";\n");
+    for (unsigned r = 0; r < rows; r++)
+      put ("    a%u += x%u.v[%u] * c;\n", r, r, k);
+    put ("  }\n");
+  }
+}
+
+/* A store to one place from all lanes of a uniform value is a scalar store; lane 0 gets each lane's value in turn. */
+static void
+put_exchange (void)
+{
+  put ("  const uint mine = s * %uu + (p.table[0] & 1u);\n", (rows | 1));
+  for (unsigned r = 0; r < rows; r++)
+    for (unsigned i = 0; i < lanes; i += 4) {
+      put ("  sums[mine + %uu].q%u = vec4 (", r, i / 4);
+      for (unsigned j = i; j < i + 4; j++)
+        put ("subgroupShuffle (a%u, lane ^ %uu)%s", r, j, j < i + 3 ? ", " : ");\n");
+    }
+  put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
+}
+
+static void
+put_reduction (void)
+{
+  put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, step = p.flags >> %u & 255u;\n", rows, CPU_LINEAR_STEP);
+  put ("  [[unroll]] for (uint i = 0u; i < each; i++) {\n"
+       "    const uint r = min (s * each + i, %uu);\n    float t = 0.0;\n"
+       "    [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {\n",
+      rows - 1);
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("      const vec4 q%u = sums[b * %uu + r].q%u;\n", i, (rows | 1), i);
+  put ("      t += pick (");
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%sq%u", i ? ", " : "", i);
+  put (");\n    }\n");
+  put ("    Bias bias = Bias (panel - %uul);\n    t += mix (0.0, ", lanes * 4);
+  put_vector ("bias", 0);
+  put (", (p.flags & %uu) != 0u);\n", CPU_LINEAR_BIAS);
+  put ("    const uint row = min (min (mb * step, p.rows - step) + r, p.rows - 1u);\n"
+       "    const uint column = min (nb * %uu, p.out_dim - %uu);\n"
+       "    Output y = Output (p.y + uint64_t ((row * p.y_stride + column) * 4u));\n    const float before = ",
+      lanes, lanes);
+  put_floats ("y");
+  put (";\n    t += mix (0.0, before, (p.flags & %uu) != 0u);\n    if (ACT != 0u)\n      t = activate (t, p.flags & "
+       "7u);\n"
+       "    t += mix (0.0, before, (p.flags & %uu) != 0u);\n",
+      CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
+  put ("    // rows and columns that an earlier tile has stored, and more subgroups than rows\n"
+       "    if (s * each + i < step && row >= mb * step && column + lane >= nb * %uu)\n      y.v[lane] = t;\n  }\n",
+      lanes);
+}
+
+static void
+put_kernel (void)
+{
+  put_header ();
+  put_pick ("float", "vec4");
+  if (half)
+    put_pick ("uint", "uvec4");
+  put_activation ();
+  put ("void\nmain ()\n{\n");
+  put_addresses ();
+  put_products ();
+  put_exchange ();
+  put_reduction ();
+  put ("}\n");
+}
+
+int
+main (int argc, char **argv)
+{
+  lanes = argc >= 4 ? (unsigned) strtoul (argv[1], NULL, 10) : 0;
+  half = argc >= 4 && strcmp (argv[2], "f16") == 0;
+  if (argc == 6) {
+    rows = (unsigned) strtoul (argv[4], NULL, 10);
+    block = (unsigned) strtoul (argv[5], NULL, 10);
+  }
+  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && (half || strcmp (argv[2], "f32") == 0);
+  if (!known || (argc != 4 && argc != 6) || rows < 1 || rows > 32 || block < 2 || block % 2) {
+    fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16 OUT.comp [ROWS BLOCK]\n");
+    return 2;
+  }
+  out = fopen (argv[3], "w");
+  if (!out) {
+    fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
+    return 1;
+  }
+  put_kernel ();
+  bool failed = ferror (out);
+  if (fclose (out) || failed) {
+    fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
+    return 1;
+  }
+  return 0;
+}
