@@ -30,4 +30,7 @@ void common_teardown (GstHarness * harness);
 /* The next message of these types on the harness's bus, or NULL. */
 GstMessage *common_message (GstHarness * harness, GstMessageType types);
 
+/* Memory of this process, in pages; 0 where a sanitizer makes the number meaningless. */
+glong common_resident_pages (void);
+
 #endif

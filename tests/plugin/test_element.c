@@ -4,7 +4,6 @@
 #include "fakevit.h"
 
 #include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -260,19 +259,6 @@ GST_START_TEST (test_replaced_file)
 }
 GST_END_TEST;
 
-static glong
-resident_pages (void)
-{
-  FILE *file = fopen ("/proc/self/statm", "r");
-  glong total = 0, resident = 0;
-
-  if (file) {
-    fail_unless (fscanf (file, "%ld %ld", &total, &resident) == 2);
-    fclose (file);
-  }
-  return resident;
-}
-
 GST_START_TEST (test_thousand_cycles)
 {
   GstElement *element;
@@ -284,9 +270,9 @@ GST_START_TEST (test_thousand_cycles)
     fail_unless_equals_int (gst_element_set_state (element, GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
     gst_element_set_state (element, GST_STATE_NULL);
     if (i == 100)
-      before = resident_pages ();
+      before = common_resident_pages ();
   }
-  after = resident_pages ();
+  after = common_resident_pages ();
   fail_unless (after - before < 64, "%ld pages more after 900 cycles", after - before);
   fail_unless (fakevit.sessions == 0 && fakevit.models == 0 && fakevit.devices == 0);
   gst_object_unref (element);
