@@ -21,7 +21,7 @@ static const char help[] =
     "                      a slash and the patch, maybe @SIDE: Ti/16, B/32, L/16, H/14, B/16@384.\n"
     "                      Written to a folder under TMPDIR, which is removed again\n"
     "  --runs N            timed submits (default 20)\n"
-    "  --warm-up N         submits before them (default 3)\n"
+    "  --warm-up N         submits before them (default 3, or as many as are in flight)\n"
     "  --batch N           images a submit (default 1)\n"
     "  --in-flight N       submits under way at once (default 1)\n"
     "  --frame WxH         size of the pictures (default: the network's input)\n"
@@ -40,7 +40,7 @@ struct options {
   struct measure_plan plan;
   uint32_t width, height; /* 0: the network's input */
   enum format format;
-  bool done;
+  bool warmup_given, done;
 };
 
 /* Everything made on the way, and how long each step took. */
@@ -79,6 +79,7 @@ parse_one (struct options *o, int option, const char *value, vit_error *err)
     case OPT_RUNS:
       return tool_number ("--runs", value, 1, 1000000, &o->plan.runs, err);
     case OPT_WARM_UP:
+      o->warmup_given = true;
       return tool_number ("--warm-up", value, 0, 1000000, &o->plan.warmup, err);
     case OPT_BATCH:
       return tool_number ("--batch", value, 1, 256, &o->plan.batch, err);
@@ -124,6 +125,9 @@ parse (struct options *o, int argc, char **argv, vit_error *err)
   if (!o->model == !o->shape.name[0])
     return tool_fail (err, VIT_ERR_ARG, "%s; name a checkpoint or give --shape, as in --shape B/16",
         o->model ? "both a MODEL and --shape given" : "no MODEL given");
+  /* the first frame of a slot may allocate for its size */
+  if (!o->warmup_given && o->plan.warmup < o->plan.in_flight)
+    o->plan.warmup = o->plan.in_flight;
   if (o->image && (o->width || o->format != FORMAT_RGB))
     return tool_fail (err, VIT_ERR_ARG, "--image brings its own size and format; leave out --frame and --format");
   return true;
