@@ -1,20 +1,12 @@
 /* Tests of vitmetatext: labels and JSON from what others attached, timestamps, overlays. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "common.h"
-#include "fakevit.h"
+#include "fakecheck.h"
 
 #include <jansson.h>
 #include <locale.h>
 #include <string.h>
 
 static const gdouble red[3] = { 1, 0.1, 0.2 };
-
-static void
-reset (void)
-{
-  fakevit_reset ();
-  common_init ();
-}
 
 static gchar *
 text_of (GstBuffer * buffer)
@@ -62,7 +54,7 @@ GST_START_TEST (test_label)
   GstBuffer *out;
   gchar *text;
 
-  reset ();
+  fakecheck_reset ();
   text = push_red ("vitclassify ! vitmetatext", 3, &out);
   fail_unless_equals_string (text, "red 96 %");
   fail_unless_equals_uint64 (GST_BUFFER_PTS (out), 120 * GST_MSECOND);
@@ -82,7 +74,7 @@ GST_START_TEST (test_no_result)
   gchar *text;
   json_t *root;
 
-  reset ();
+  fakecheck_reset ();
   text = push_red ("vitmetatext", 0, &out);
   fail_unless_equals_string (text, "");
   fail_unless (GST_BUFFER_FLAG_IS_SET (out, GST_BUFFER_FLAG_GAP));
@@ -103,7 +95,7 @@ GST_START_TEST (test_ndjson)
 {
   static const gchar *const locales[] = { "C", "de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8" };
 
-  reset ();
+  fakecheck_reset ();
   fakevit.multi_class_names = TRUE;
   for (guint i = 0; i < G_N_ELEMENTS (locales); i++) {
     const char *label, *name;
@@ -143,7 +135,7 @@ GST_START_TEST (test_escapes)
   GstCaps *caps;
   GstHarness *h;
 
-  reset ();
+  fakecheck_reset ();
   fakevit.multi_class_names = TRUE;
   caps = common_caps ("RGB", 16, 16, NULL);
   h = common_harness ("vitclassify ! vitmetatext format=ndjson", gst_caps_ref (caps));
@@ -174,7 +166,7 @@ GST_START_TEST (test_foreign_regions)
   gchar *text;
   json_t *root, *objects;
 
-  reset ();
+  fakecheck_reset ();
   caps = common_caps ("RGB", 40, 20, NULL);
   h = common_harness ("vitmetatext format=ndjson", gst_caps_ref (caps));
   buffer = common_frame (caps, red, 0);
@@ -205,7 +197,7 @@ GST_START_TEST (test_two_classifiers)
   gchar *text;
   json_t *root;
 
-  reset ();
+  fakecheck_reset ();
   text = push_red ("vitclassify ! vitclassify top-k=2 ! vitmetatext format=ndjson", 0, NULL);
   root = parse (text);
   fail_unless_equals_int (json_array_size (json_object_get (root, "objects")), 2);
@@ -220,7 +212,7 @@ GST_START_TEST (test_kinds_agree)
 {
   gchar *custom, *roi;
 
-  reset ();
+  fakecheck_reset ();
   custom = push_red ("vitclassify top-k=3 meta=custom ! vitmetatext format=ndjson", 0, NULL);
   roi = push_red ("vitclassify top-k=3 meta=roi ! vitmetatext format=ndjson", 0, NULL);
   fail_unless_equals_string (custom, roi);
@@ -243,7 +235,7 @@ GST_START_TEST (test_overlay)
   GstCaps *caps;
   GstHarness *h;
 
-  reset ();
+  fakecheck_reset ();
   caps = common_caps ("RGB", 160, 120, NULL);
   h = common_harness ("vitclassify name=c threshold=0.3 ! tee name=t ! queue ! textoverlay name=o "
       "t. ! queue ! vitmetatext ! o.text_sink", gst_caps_ref (caps));
@@ -277,7 +269,7 @@ GST_START_TEST (test_any_memory)
   GstCaps *caps;
   GstQuery *query;
 
-  reset ();
+  fakecheck_reset ();
   h = common_harness ("vitmetatext", NULL);
   caps = gst_caps_from_string ("video/x-raw(memory:VAMemory), format=NV12, width=16, height=16, framerate=0/1");
   gst_harness_set_src_caps (h, gst_caps_ref (caps));
