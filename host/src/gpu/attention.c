@@ -1,6 +1,6 @@
 /* Attention: records the kernel that fits the head size and the device. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gpu/recorder.h"
+#include "gpu/attention_cpu.h"
 
 /* The widest cut of a head that spills no register: 64 of q and 32 of the sum make 96, with 128 ACO begins to spill on
  * gfx1100 (Mesa 22.3.6). A CPU has its stack in the cache, and repeated scores would cost it more. */
@@ -19,6 +19,8 @@ bool
 record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
     const struct attention_params *p, vit_error *err)
 {
+  if (store == STORE_F32 && attention_cpu_suits (recorder_device (rec), p))
+    return record_attention_cpu (rec, qkv, out, p, err);
   uint32_t slice = choose_slice (p->head_dim, device_caps (recorder_device (rec))->software);
   struct dispatch d = {
     .shader = store == STORE_F16 ? SHADER_attention_h : SHADER_attention_f,

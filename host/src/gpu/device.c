@@ -53,8 +53,12 @@ read_limits (vit_device *dev)
   /* VIT_KERNELS=plain keeps to the kernels that run anywhere: to compare, and to look for a driver's fault */
   const char *kernels = getenv ("VIT_KERNELS");
   c->unrolled = c->software && c->buffer_address && (!kernels || strcmp (kernels, "plain") != 0)
-      && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16);
+      && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
+      && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
+      && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
   c->max_push = l->maxPushConstantsSize;
+  c->max_shared = l->maxComputeSharedMemorySize;
+  c->max_invocations = l->maxComputeWorkGroupInvocations;
   memcpy (c->max_groups, l->maxComputeWorkGroupCount, sizeof c->max_groups);
   c->max_storage_range = l->maxStorageBufferRange;
   dev->atom = l->nonCoherentAtomSize ? l->nonCoherentAtomSize : 1;

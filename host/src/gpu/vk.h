@@ -15,9 +15,11 @@ struct caps {
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
-  bool unrolled;            /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for */
+  bool unrolled;            /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
   uint32_t subgroup_size;
   uint32_t max_push;        /* bytes */
+  uint32_t max_shared;      /* bytes of a workgroup */
+  uint32_t max_invocations; /* of a workgroup */
   uint32_t max_groups[3];
   VkDeviceSize max_storage_range; /* bytes of one binding */
   double timestamp_ns;      /* nanoseconds a tick; 0: no timestamps */

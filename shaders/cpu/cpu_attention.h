@@ -1,0 +1,35 @@
+/* What the unrolled attention kernel and the code that records it must agree on; legal C and legal GLSL. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_CPU_ATTENTION_H
+#define VIT_CPU_ATTENTION_H
+
+#ifdef VIT_C
+#include <stdint.h>
+#define uint   uint32_t
+#define uint64 uint64_t
+#else
+#define uint64 uint64_t
+#endif
+
+#define CPU_ATTENTION_ROWS   12u /* tokens whose scores one subgroup sums at once: accumulators */
+#define CPU_ATTENTION_TABLE  20u /* entries of the table of ids: workgroups in each dimension */
+#define CPU_ATTENTION_BLOCKS 32u /* subgroups of a workgroup at most */
+
+/* Push constants of the heads of one image. */
+struct cpu_attention_params {
+  uint64 qkv; /* address of the first token's first query */
+  uint64 y;
+  uint tokens;
+  uint token;                      /* bytes from one token's q, k and v to the next's */
+  uint width;                      /* bytes from a token's q to its k, and on to its v */
+  uint y_token;                    /* floats from one token's output to the next's; even */
+  float scale;                     /* of q k^T, times log2 (e) */
+  uint table[CPU_ATTENTION_TABLE]; /* table[i] = i */
+};
+
+#ifdef VIT_C
+#undef uint
+#endif
+#undef uint64
+
+#endif
