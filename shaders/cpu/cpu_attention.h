@@ -5,10 +5,7 @@
 
 #ifdef VIT_C
 #include <stdint.h>
-#define uint   uint32_t
-#define uint64 uint64_t
-#else
-#define uint64 uint64_t
+#define uint uint32_t
 #endif
 
 #define CPU_ATTENTION_ROWS   12u /* tokens whose scores one subgroup sums at once: accumulators */
@@ -17,8 +14,8 @@
 
 /* Push constants of the heads of one image. */
 struct cpu_attention_params {
-  uint64 qkv; /* address of the first token's first query */
-  uint64 y;
+  uint64_t qkv; /* address of the first token's first query */
+  uint64_t y;
   uint tokens;
   uint token;                      /* bytes from one token's q, k and v to the next's */
   uint width;                      /* bytes from a token's q to its k, and on to its v */
@@ -30,6 +27,5 @@ struct cpu_attention_params {
 #ifdef VIT_C
 #undef uint
 #endif
-#undef uint64
 
 #endif

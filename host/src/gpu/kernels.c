@@ -1,6 +1,6 @@
 /* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "gpu/recorder.h"
+#include "gpu/layernorm_cpu.h"
 
 enum { GROUPS_X = 32768 }; /* rows beyond that go to the second dimension: 65535 a dimension is guaranteed */
 
@@ -14,6 +14,8 @@ bool
 record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err)
 {
+  if (y_store == STORE_F32 && layernorm_cpu_suits (recorder_device (rec), p))
+    return record_layernorm_cpu (rec, x, weight, bias, y, p, err);
   struct dispatch d = {
     .shader = y_store == STORE_F16 ? SHADER_layernorm_xf_yh : SHADER_layernorm_xf_yf,
     .bind = { x, span_all (weight), span_all (bias), y },

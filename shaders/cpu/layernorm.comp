@@ -1,0 +1,85 @@
+// y = (x - mean) * rsqrt (var + eps) * weight + bias, for devices that are a CPU; LANES is the size of their subgroups.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#version 450
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#extension GL_KHR_shader_subgroup_shuffle : require
+#include "cpu_layernorm.h"
+
+// One subgroup does one row, 2 * LANES neighbouring values at a time. gen_linear.c says why addresses come from a table
+// and why nothing loops; a store goes lane by lane whatever it stores, so each lane stores two values.
+layout (local_size_x = LANES, local_size_y = CPU_LAYERNORM_ROWS) in;
+layout (constant_id = 0) const uint DIM = 64; // even, 2 * LANES at least
+const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
+
+layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
+layout (push_constant) uniform P { cpu_layernorm_params p; };
+
+// Lane i gets the i-th float from `at` on.
+float
+load (Floats from, uint at)
+{
+  float u[LANES];
+  [[unroll]] for (uint i = 0; i < LANES; i++)
+    u[i] = from.v[at + i];
+  float v = u[LANES - 1];
+  [[unroll]] for (uint i = 0; i < LANES - 1; i++)
+    v = mix (v, u[i], gl_SubgroupInvocationID == i);
+  return v;
+}
+
+// The sum over all lanes, in all of them.
+float
+sum (float v)
+{
+  [[unroll]] for (uint i = 1; i < LANES; i *= 2)
+    v += subgroupShuffle (v, gl_SubgroupInvocationID ^ i);
+  return v;
+}
+
+// The last values are reached by beginning early: `again` of them were there before.
+#define START(i) min ((i) * STEP, DIM - STEP)
+#define AGAIN(i) ((i) * STEP - START (i))
+
+void
+main ()
+{
+  const uint lane = gl_SubgroupInvocationID;
+  const uint wanted = ((p.table[gl_WorkGroupID.z] * TABLE + p.table[gl_WorkGroupID.y]) * TABLE
+      + p.table[gl_WorkGroupID.x]) * CPU_LAYERNORM_ROWS + p.table[gl_LocalInvocationID.y];
+  const uint row = min (wanted, p.rows - 1u);
+  Floats x = Floats (p.x + uint64_t (row * p.x_row));
+  float low = 0.0, high = 0.0;
+  [[unroll]] for (uint i = 0; i < NUM; i++) {
+    low += mix (0.0, load (x, START (i)), lane >= AGAIN (i));
+    high += mix (0.0, load (x, START (i) + LANES), lane + LANES >= AGAIN (i));
+  }
+  const float mean = sum (low + high) / float (DIM);
+  low = 0.0;
+  high = 0.0;
+  [[unroll]] for (uint i = 0; i < NUM; i++) {
+    const float l = mix (0.0, load (x, START (i)) - mean, lane >= AGAIN (i));
+    const float h = mix (0.0, load (x, START (i) + LANES) - mean, lane + LANES >= AGAIN (i));
+    low += l * l;
+    high += h * h;
+  }
+  const float scale = inversesqrt (sum (low + high) / float (DIM) + p.eps);
+
+  Floats weight = Floats (p.weight), bias = Floats (p.bias);
+  Pairs y = Pairs (p.y + uint64_t (row * p.y_row));
+  [[unroll]] for (uint i = 0; i < NUM; i++) {
+    const uint c = START (i);
+    const float l = (load (x, c) - mean) * scale * load (weight, c) + load (bias, c);
+    const float h = (load (x, c + LANES) - mean) * scale * load (weight, c + LANES) + load (bias, c + LANES);
+    // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
+    const uint j = 2u * lane & (LANES - 1u);
+    const vec2 pair = mix (vec2 (subgroupShuffle (l, j), subgroupShuffle (l, j + 1u)),
+        vec2 (subgroupShuffle (h, j), subgroupShuffle (h, j + 1u)), bvec2 (lane >= LANES / 2));
+    if (wanted < p.rows)
+      y.v[c / 2 + lane] = packUint2x32 (floatBitsToUint (pair));
+  }
+}
