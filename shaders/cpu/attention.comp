@@ -27,36 +27,10 @@ layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Fl
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_attention_params p; };
 
-struct Vector {
-  vec4 q[LANES / 4];
-  float odd; // hides the low bits of addresses
-};
+#include "lanes.glsl"
 shared Vector queries[HEAD_DIM];          // transposed and scaled
 shared Vector tops[BLOCKS], totals[BLOCKS];
 shared Vector parts[BLOCKS * PITCH + 1u];
-
-// Lane i gets u[i].
-float
-pick (float u[LANES])
-{
-  float v = u[LANES - 1];
-  [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-    v = mix (v, u[i], gl_SubgroupInvocationID == i);
-  return v;
-}
-
-#define LOAD(to, from)                                                                                                 \
-  {                                                                                                                    \
-    float u_[LANES];                                                                                                   \
-    [[unroll]] for (uint i_ = 0; i_ < LANES; i_ += 4) {                                                                \
-      const vec4 f_ = from.q[i_ / 4];                                                                                  \
-      u_[i_] = f_.x;                                                                                                   \
-      u_[i_ + 1] = f_.y;                                                                                               \
-      u_[i_ + 2] = f_.z;                                                                                               \
-      u_[i_ + 3] = f_.w;                                                                                               \
-    }                                                                                                                  \
-    to = pick (u_);                                                                                                    \
-  }
 
 #define STORE(to, v)                                                                                                   \
   [[unroll]] for (uint i_ = 0; i_ < LANES; i_ += 4)                                                                    \

@@ -198,7 +198,7 @@ candidates_choose (const struct candidates *c, const struct vit_device_params *p
   }
   char list[320];
   list_devices (c, list, sizeof list);
-  fail (err, VIT_ERR_UNSUPPORTED, "no Vulkan 1.1 device matches '%.40s'%s; this machine has %s", select,
+  fail (err, VIT_ERR_UNSUPPORTED, "no Vulkan 1.1 device matches '%.40s'%s; this machine has the devices %s", select,
       params->no_software ? " (software devices are refused)" : "", list);
   return -1;
 }
