@@ -9,19 +9,19 @@
 #endif
 
 /* Activations of a linear's epilogue. */
-#define VIT_ACT_NONE 0u
-#define VIT_ACT_GELU_ERF 1u
-#define VIT_ACT_GELU_TANH 2u
+#define VIT_ACT_NONE       0u
+#define VIT_ACT_GELU_ERF   1u
+#define VIT_ACT_GELU_TANH  2u
 #define VIT_ACT_GELU_QUICK 3u
-#define VIT_ACT_RELU 4u
-#define VIT_ACT_TANH 5u
+#define VIT_ACT_RELU       4u
+#define VIT_ACT_TANH       5u
 
 /* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that. Row r of x starts at x_first + r * x_stride. */
 struct linear_params {
-  uint rows, in_dim, out_dim;          /* elements */
-  uint x_first, x_stride, y_stride;    /* elements of x and y */
-  uint act;                            /* VIT_ACT_ */
-  uint add;                            /* 1: y += result (the residual lives in y) */
+  uint rows, in_dim, out_dim;       /* elements */
+  uint x_first, x_stride, y_stride; /* elements of x and y */
+  uint act;                         /* VIT_ACT_ */
+  uint add;                         /* 1: y += result (the residual lives in y) */
   uint has_bias;
 };
 
@@ -40,8 +40,8 @@ struct tokens_params {
 /* qkv (B * T, 3 * H * D) -> out (B * T, H * D) */
 struct attention_params {
   uint batch, tokens, heads, head_dim;
-  uint qkv_stride, out_stride;         /* elements from one token to the next */
-  float scale;                         /* multiplies q.k */
+  uint qkv_stride, out_stride; /* elements from one token to the next */
+  float scale;                 /* multiplies q.k */
 };
 
 /* y[b] = mean over tokens num_prefix .. tokens - 1 of x[b][t] */
@@ -50,15 +50,15 @@ struct pool_params {
 };
 
 /* How the frame's bytes lie, for the first pass (also its specialization constant 0). Rows begin on words. */
-#define VIT_FRAME_RGB24 1u               /* 3 bytes a pixel */
-#define VIT_FRAME_RGB32 2u               /* 4 bytes a pixel */
-#define VIT_FRAME_GRAY 3u                /* luma only */
-#define VIT_FRAME_YUV444 4u              /* three planes of one size */
-#define VIT_FRAME_YUV_SEMI 5u            /* luma plane, plane of chroma pairs, one pair to two pixels and two rows */
-#define VIT_FRAME_YUV_PLANAR 6u          /* luma plane, two planes with one byte to two pixels and two rows */
-#define VIT_FRAME_YUV_PACKED 7u          /* two bytes a pixel: luma and, in turns, U or V */
-#define VIT_FRAME_MASK 15u
-#define VIT_FRAME_VERTICAL 16u           /* added to one of these: the first pass runs along y, the second along x */
+#define VIT_FRAME_RGB24      1u /* 3 bytes a pixel */
+#define VIT_FRAME_RGB32      2u /* 4 bytes a pixel */
+#define VIT_FRAME_GRAY       3u /* luma only */
+#define VIT_FRAME_YUV444     4u /* three planes of one size */
+#define VIT_FRAME_YUV_SEMI   5u /* luma plane, plane of chroma pairs, one pair to two pixels and two rows */
+#define VIT_FRAME_YUV_PLANAR 6u /* luma plane, two planes with one byte to two pixels and two rows */
+#define VIT_FRAME_YUV_PACKED 7u /* two bytes a pixel: luma and, in turns, U or V */
+#define VIT_FRAME_MASK       15u
+#define VIT_FRAME_VERTICAL   16u /* added to one of these: the first pass runs along y, the second along x */
 
 /* First pass, mostly the horizontal one: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
  * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then
@@ -67,21 +67,21 @@ struct pool_params {
  * for each row; first counts the frame's rows then.
  * Dispatch: (width / 64 rounded up, num_rows) groups. */
 struct preprocess_h_params {
-  uint width, num_rows;                  /* output pixels (or quads) a row, rows */
-  uint out_stride;                       /* words from one output row to the next, a multiple of 4 */
+  uint width, num_rows; /* output pixels (or quads) a row, rows */
+  uint out_stride;      /* words from one output row to the next, a multiple of 4 */
   uint taps_offset, max_groups;
-  uint kind;                             /* VIT_FRAME_ */
-  uint stride;                           /* words from one row to the next of the first plane, which is at 0 */
-  uint chroma_offset, chroma_offset2;    /* words: U (or pairs), V */
-  uint chroma_stride;                    /* words */
-  uint chroma_last_x, chroma_last_y;     /* the last sample and row there is, for clamping */
-  uint chroma_y_phase, chroma_y_first;   /* row r is near chroma row ((r + phase) >> 1) + first */
+  uint kind;                           /* VIT_FRAME_ */
+  uint stride;                         /* words from one row to the next of the first plane, which is at 0 */
+  uint chroma_offset, chroma_offset2;  /* words: U (or pairs), V */
+  uint chroma_stride;                  /* words */
+  uint chroma_last_x, chroma_last_y;   /* the last sample and row there is, for clamping */
+  uint chroma_y_phase, chroma_y_first; /* row r is near chroma row ((r + phase) >> 1) + first */
   uint chroma_h_cosited, chroma_v_cosited;
-  uint shift[3];                         /* bits: of R, G, B, or of Y, U, V, in a pixel, pair or packed word */
+  uint shift[3];                              /* bits: of R, G, B, or of Y, U, V, in a pixel, pair or packed word */
   int y_gain, v_to_r, u_to_g, v_to_g, u_to_b; /* times 2^21; chroma comes in sixteenths */
-  int bias[3];                           /* R, G, B, rounding included */
-  uint fill;                             /* packed RGBA8, where a head has no groups */
-  uint first_quad, last_row;             /* VIT_FRAME_VERTICAL: of the frame */
+  int bias[3];                                /* R, G, B, rounding included */
+  uint fill;                                  /* packed RGBA8, where a head has no groups */
+  uint first_quad, last_row;                  /* VIT_FRAME_VERTICAL: of the frame */
 };
 
 /* Second pass, mostly the vertical one: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel,
@@ -89,15 +89,15 @@ struct preprocess_h_params {
  * along_x it is table x, and first counts quads of pixels in a row.
  * Dispatch: (width / 256 rounded up, height) groups; an invocation makes 4 pixels. */
 struct preprocess_v_params {
-  uint width, height;                    /* pixels of the network's input */
+  uint width, height; /* pixels of the network's input */
   uint patch_width, patch_height;
-  uint rows_stride, last_row;            /* words from one row to the next, a multiple of 4; num_rows - 1 */
+  uint rows_stride, last_row; /* words from one row to the next, a multiple of 4; num_rows - 1 */
   uint taps_offset, max_groups;
   uint along_x;
-  uint fill;                             /* packed RGBA8 */
-  uint out_first;                        /* elements: this image's first patch row */
-  uint out_stride;                       /* elements from one patch row to the next */
-  float scale[3], offset[3];             /* out = value * scale + offset */
+  uint fill;                 /* packed RGBA8 */
+  uint out_first;            /* elements: this image's first patch row */
+  uint out_stride;           /* elements from one patch row to the next */
+  float scale[3], offset[3]; /* out = value * scale + offset */
 };
 
 #ifdef VIT_C

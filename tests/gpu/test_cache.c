@@ -177,7 +177,8 @@ test_precision_falls_back (void)
   REQUIRE (loader);
   real_get = (PFN_vkGetInstanceProcAddr) dlsym (loader, "vkGetInstanceProcAddr");
   REQUIRE (real_get);
-  struct vit_device_params params = { .get_instance_proc_addr = get_without_half, .cache_dir = "",
+  struct vit_device_params params = { .get_instance_proc_addr = get_without_half,
+    .cache_dir = "",
     .log = keep_warning };
   vit_error err = { 0 };
   struct vit_model_info info;

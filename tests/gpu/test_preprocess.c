@@ -20,7 +20,9 @@ struct fixture {
 };
 
 /* Device buffers of one plan. */
-struct frame_buffers { struct buffer frame, tables, rows, patches; };
+struct frame_buffers {
+  struct buffer frame, tables, rows, patches;
+};
 
 /* Noise in every byte of three planes with padded rows; free (planes[0]) frees all. */
 static vit_image
@@ -75,10 +77,12 @@ run (struct fixture *f, const struct preprocess_plan *plan, const struct frame_b
   vit_error err = { 0 };
   REQUIRE_OK (recorder_begin (f->rec, &err), err);
   REQUIRE_OK (record_preprocess_h (f->rec, span_all (&b->frame), span_all (&b->tables), span_all (&b->rows), &plan->h,
-          &err), err);
+                  &err),
+      err);
   recorder_barrier (f->rec);
   REQUIRE_OK (record_preprocess_v (f->rec, span_all (&b->rows), span_all (&b->tables), span_all (&b->patches), store,
-          &plan->v, &err), err);
+                  &plan->v, &err),
+      err);
   REQUIRE_OK (recorder_end (f->rec, &err), err);
   REQUIRE_OK (recorder_run (f->rec, &err), err);
 }
@@ -152,9 +156,15 @@ static const uint32_t sizes[][2] = { { 1, 1 }, { 3, 5 }, { 37, 23 }, { 64, 48 },
 static struct vit_preprocess
 rules_of (const struct shape *s)
 {
-  return (struct vit_preprocess) { .width = s->width, .height = s->height, .resize = s->resize,
-    .resize_width = s->resize_width, .resize_height = s->resize_height, .filter = s->filter, .fill = { 12, 34, 250 },
-    .mean = { 0.485f, 0.456f, 0.406f }, .std = { 0.229f, 0.224f, 0.225f } };
+  return (struct vit_preprocess) { .width = s->width,
+    .height = s->height,
+    .resize = s->resize,
+    .resize_width = s->resize_width,
+    .resize_height = s->resize_height,
+    .filter = s->filter,
+    .fill = { 12, 34, 250 },
+    .mean = { 0.485f, 0.456f, 0.406f },
+    .std = { 0.229f, 0.224f, 0.225f } };
 }
 
 static void

@@ -190,15 +190,23 @@ ref_preprocess (const struct preprocess_plan *plan, const vit_image *image)
 /* ---- colour from its definition ---- */
 
 /* Where a component's samples lie in the caller's planes. */
-struct component { uint32_t plane, first, step; bool half_x, half_y; };
+struct component {
+  uint32_t plane, first, step;
+  bool half_x, half_y;
+};
 
 static void
 components_of (enum vit_format format, struct component c[3])
 {
-  static const struct { uint32_t step, first[3]; } packed[] = {
-    [VIT_FORMAT_RGB] = { 3, { 0, 1, 2 } }, [VIT_FORMAT_BGR] = { 3, { 2, 1, 0 } },
-    [VIT_FORMAT_RGBX] = { 4, { 0, 1, 2 } }, [VIT_FORMAT_BGRX] = { 4, { 2, 1, 0 } },
-    [VIT_FORMAT_XRGB] = { 4, { 1, 2, 3 } }, [VIT_FORMAT_XBGR] = { 4, { 3, 2, 1 } },
+  static const struct {
+    uint32_t step, first[3];
+  } packed[] = {
+    [VIT_FORMAT_RGB] = { 3, { 0, 1, 2 } },
+    [VIT_FORMAT_BGR] = { 3, { 2, 1, 0 } },
+    [VIT_FORMAT_RGBX] = { 4, { 0, 1, 2 } },
+    [VIT_FORMAT_BGRX] = { 4, { 2, 1, 0 } },
+    [VIT_FORMAT_XRGB] = { 4, { 1, 2, 3 } },
+    [VIT_FORMAT_XBGR] = { 4, { 3, 2, 1 } },
   };
   const bool semi = format == VIT_FORMAT_NV12 || format == VIT_FORMAT_NV21;
   const bool uyvy = format == VIT_FORMAT_UYVY, half = format != VIT_FORMAT_Y444;

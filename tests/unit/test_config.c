@@ -5,37 +5,65 @@
 #include "model/checkpoint.h"
 
 static const char *const timm_tensors[] = {
-  "patch_embed.proj.weight F32 8,3,4,4", "patch_embed.proj.bias F32 8", "cls_token F32 1,1,8", "pos_embed F32 1,7,8",
-  "blocks.0.norm1.weight F32 8", "blocks.0.norm1.bias F32 8", "blocks.0.attn.qkv.weight F32 24,8",
-  "blocks.0.attn.qkv.bias F32 24", "blocks.0.attn.proj.weight F32 8,8", "blocks.0.attn.proj.bias F32 8",
-  "blocks.0.norm2.weight F32 8", "blocks.0.norm2.bias F32 8", "blocks.0.mlp.fc1.weight F32 16,8",
-  "blocks.0.mlp.fc1.bias F32 16", "blocks.0.mlp.fc2.weight F32 8,16", "blocks.0.mlp.fc2.bias F32 8",
-  "norm.weight F32 8", "norm.bias F32 8", "head.weight F32 3,8", "head.bias F32 3",
+  "patch_embed.proj.weight F32 8,3,4,4",
+  "patch_embed.proj.bias F32 8",
+  "cls_token F32 1,1,8",
+  "pos_embed F32 1,7,8",
+  "blocks.0.norm1.weight F32 8",
+  "blocks.0.norm1.bias F32 8",
+  "blocks.0.attn.qkv.weight F32 24,8",
+  "blocks.0.attn.qkv.bias F32 24",
+  "blocks.0.attn.proj.weight F32 8,8",
+  "blocks.0.attn.proj.bias F32 8",
+  "blocks.0.norm2.weight F32 8",
+  "blocks.0.norm2.bias F32 8",
+  "blocks.0.mlp.fc1.weight F32 16,8",
+  "blocks.0.mlp.fc1.bias F32 16",
+  "blocks.0.mlp.fc2.weight F32 8,16",
+  "blocks.0.mlp.fc2.bias F32 8",
+  "norm.weight F32 8",
+  "norm.bias F32 8",
+  "head.weight F32 3,8",
+  "head.bias F32 3",
 };
-static const char timm_config[] = "{\"architecture\": \"vit_test\", \"num_classes\": 3, \"global_pool\": \"token\","
+static const char timm_config[] =
+    "{\"architecture\": \"vit_test\", \"num_classes\": 3, \"global_pool\": \"token\","
     "\"label_names\": [\"cat\", \"dog\", \"owl\"], \"model_args\": {\"img_size\": [8, 12], \"num_heads\": 2},"
     "\"pretrained_cfg\": {\"input_size\": [3, 8, 12], \"crop_pct\": 0.9}}";
 
 #define LAYER "vit.encoder.layer.0."
 static const char *const vit_tensors[] = {
-  "vit.embeddings.cls_token F32 1,1,8", "vit.embeddings.position_embeddings F32 1,5,8",
+  "vit.embeddings.cls_token F32 1,1,8",
+  "vit.embeddings.position_embeddings F32 1,5,8",
   "vit.embeddings.patch_embeddings.projection.weight F32 8,3,4,4",
   "vit.embeddings.patch_embeddings.projection.bias F32 8",
-  LAYER "attention.attention.query.weight F32 8,8", LAYER "attention.attention.query.bias F32 8",
-  LAYER "attention.attention.key.weight F32 8,8", LAYER "attention.attention.key.bias F32 8",
-  LAYER "attention.attention.value.weight F32 8,8", LAYER "attention.attention.value.bias F32 8",
-  LAYER "attention.output.dense.weight F32 8,8", LAYER "attention.output.dense.bias F32 8",
-  LAYER "intermediate.dense.weight F32 16,8", LAYER "intermediate.dense.bias F32 16",
-  LAYER "output.dense.weight F32 8,16", LAYER "output.dense.bias F32 8",
-  LAYER "layernorm_before.weight F32 8", LAYER "layernorm_before.bias F32 8",
-  LAYER "layernorm_after.weight F32 8", LAYER "layernorm_after.bias F32 8",
-  "vit.layernorm.weight F32 8", "vit.layernorm.bias F32 8", "classifier.weight F32 3,8", "classifier.bias F32 3",
+  LAYER "attention.attention.query.weight F32 8,8",
+  LAYER "attention.attention.query.bias F32 8",
+  LAYER "attention.attention.key.weight F32 8,8",
+  LAYER "attention.attention.key.bias F32 8",
+  LAYER "attention.attention.value.weight F32 8,8",
+  LAYER "attention.attention.value.bias F32 8",
+  LAYER "attention.output.dense.weight F32 8,8",
+  LAYER "attention.output.dense.bias F32 8",
+  LAYER "intermediate.dense.weight F32 16,8",
+  LAYER "intermediate.dense.bias F32 16",
+  LAYER "output.dense.weight F32 8,16",
+  LAYER "output.dense.bias F32 8",
+  LAYER "layernorm_before.weight F32 8",
+  LAYER "layernorm_before.bias F32 8",
+  LAYER "layernorm_after.weight F32 8",
+  LAYER "layernorm_after.bias F32 8",
+  "vit.layernorm.weight F32 8",
+  "vit.layernorm.bias F32 8",
+  "classifier.weight F32 3,8",
+  "classifier.bias F32 3",
 };
-static const char vit_config[] = "{\"architectures\": [\"ViTForImageClassification\"], \"model_type\": \"vit\","
+static const char vit_config[] =
+    "{\"architectures\": [\"ViTForImageClassification\"], \"model_type\": \"vit\","
     "\"hidden_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 2, \"intermediate_size\": 16,"
     "\"image_size\": 8, \"patch_size\": 4, \"id2label\": {\"0\": \"cat\", \"1\": \"dog\", \"2\": \"owl\"}}";
 static const char vit_rules[] = "{\"image_processor_type\": \"ViTImageProcessor\", \"size\": {\"height\": 8,"
-    "\"width\": 8}}";
+                                "\"width\": 8}}";
 
 enum family { TIMM, VIT };
 
@@ -82,7 +110,7 @@ put_variant (const struct variant *v)
 }
 
 #define ARGS(text) "{\"model_args\": {" text "}}"
-#define CFG(text) "{\"pretrained_cfg\": {" text "}}"
+#define CFG(text)  "{\"pretrained_cfg\": {" text "}}"
 
 static const struct {
   struct variant v;
@@ -186,7 +214,8 @@ static const struct {
   { { VIT, NULL, "{\"resample\": 6}" }, "resample is 6" },
   { { VIT, NULL, "{\"do_pad\": true}" }, "do_pad" },
   { { VIT, NULL, "{\"image_processor_type\": \"ConvNextImageProcessor\"}" }, "ConvNextImageProcessor" },
-  { { VIT, .without = LAYER "attention.attention.key.bias" }, "no tensor "
+  { { VIT, .without = LAYER "attention.attention.key.bias" },
+      "no tensor "
       "'vit.encoder.layer.0.attention.attention.key" },
   { { VIT, .without = "classifier" }, "no tensor 'classifier.weight'" },
   { { VIT, .with = { "cls_classifier.weight F32 3,8" } }, "'cls_classifier.weight'|no place" },
@@ -245,7 +274,7 @@ test_errors (void)
 
 /* Facts that are read right: a number of the config, or of the preprocessing, in each row. */
 #define CONFIG(field, number) offsetof (struct vit_config, field), -1, number
-#define RULES(field, number) -1, offsetof (struct vit_preprocess, field), number
+#define RULES(field, number)  -1, offsetof (struct vit_preprocess, field), number
 
 static const struct {
   struct variant v;
@@ -271,15 +300,23 @@ static const struct {
       CONFIG (heads, 4), false },
   { { TIMM, ARGS ("\"img_size\": [4, 16]"), .with = { "reg_token F32 1,2,8" } }, CONFIG (num_prefix, 3), false },
   { { TIMM, .without = "pos_embed", .with = { "pos_embed F32 1,17,8" } }, CONFIG (pos_grid_height, 4), false },
-  { { TIMM, .without = "blocks.0.attn.qkv", .with = { "blocks.0.attn.q.weight F32 8,8", "blocks.0.attn.k.weight F16 "
-      "8,8",
-      "blocks.0.attn.v.weight BF16 8,8" } }, CONFIG (heads, 2), false },
-  { { TIMM, .without = "head", .with = { "head.0.weight F32 8", "head.0.bias F32 8", "head.1.weight F32 5,8",
-      "head.3.weight F32 3,5" } }, CONFIG (head, HEAD_MLP), false },
-  { { TIMM, .without = "head", .with = { "head.norm.weight F32 8", "head.norm.bias F32 8", "head.fc1.weight F32 5,8",
-      "head.fc2.weight F32 3,5" } }, CONFIG (head_hidden, 5), false },
-  { { TIMM, .without = "head", .with = { "pre_logits.fc.weight F32 6,8", "pre_logits.fc.bias F32 6",
-      "head.weight F32 3,6", "head.bias F32 3" }, .config = ARGS ("\"representation_size\": 6") },
+  { { TIMM, .without = "blocks.0.attn.qkv",
+        .with = { "blocks.0.attn.q.weight F32 8,8",
+            "blocks.0.attn.k.weight F16 "
+            "8,8",
+            "blocks.0.attn.v.weight BF16 8,8" } },
+      CONFIG (heads, 2), false },
+  { { TIMM, .without = "head",
+        .with = { "head.0.weight F32 8", "head.0.bias F32 8", "head.1.weight F32 5,8", "head.3.weight F32 3,5" } },
+      CONFIG (head, HEAD_MLP), false },
+  { { TIMM, .without = "head",
+        .with = { "head.norm.weight F32 8", "head.norm.bias F32 8", "head.fc1.weight F32 5,8",
+            "head.fc2.weight F32 3,5" } },
+      CONFIG (head_hidden, 5), false },
+  { { TIMM, .without = "head",
+        .with = { "pre_logits.fc.weight F32 6,8", "pre_logits.fc.bias F32 6", "head.weight F32 3,6",
+            "head.bias F32 3" },
+        .config = ARGS ("\"representation_size\": 6") },
       CONFIG (head, HEAD_TANH), false },
   { { TIMM }, RULES (resize_width, 13), false },
   { { TIMM }, RULES (resize_height, 8), false },
@@ -302,11 +339,14 @@ static const struct {
   { { VIT, NULL, "{\"size\": {\"height\": 16, \"width\": 12}}" }, CONFIG (image_height, 16), false },
   { { VIT, NULL, "{\"size\": {\"height\": 16, \"width\": 12}}" }, CONFIG (pos_grid_height, 2), false },
   { { VIT, NULL, "{\"size\": 12}" }, RULES (resize, VIT_RESIZE_SQUASH), false },
-  { { VIT, NULL, "{\"size\": 12, \"image_processor_type\": null, \"feature_extractor_type\": "
-      "\"ViTFeatureExtractor\"}" },
+  { { VIT, NULL,
+        "{\"size\": 12, \"image_processor_type\": null, \"feature_extractor_type\": "
+        "\"ViTFeatureExtractor\"}" },
       RULES (resize_width, 12), false },
-  { { VIT, NULL, "{\"size\": {\"height\": null, \"width\": null, \"shortest_edge\": 9}, \"do_center_crop\": true,"
-      "\"crop_size\": 8}" }, RULES (resize, VIT_RESIZE_SHORTEST), false },
+  { { VIT, NULL,
+        "{\"size\": {\"height\": null, \"width\": null, \"shortest_edge\": 9}, \"do_center_crop\": true,"
+        "\"crop_size\": 8}" },
+      RULES (resize, VIT_RESIZE_SHORTEST), false },
   { { VIT, NULL, "{\"size\": 9, \"image_processor_type\": \"CLIPImageProcessor\", \"crop_size\": 8}" },
       RULES (resize, VIT_RESIZE_SHORTEST), false },
   { { VIT, NULL, "{\"size\": 9, \"image_processor_type\": \"DeiTImageProcessor\", \"crop_size\": 8}" },

@@ -13,12 +13,18 @@ static const struct {
   { "cat\ndog\n", 2, "dog", NULL },
   { "cat\ndog", 2, "dog", NULL },
   { "cat\r\ndog\r\n", 2, "dog", NULL },
-  { "\xef\xbb\xbf" "cat\ndog\n\n", 2, "dog", NULL },
+  { "\xef\xbb\xbf"
+    "cat\ndog\n\n",
+      2, "dog", NULL },
   { "cat\r\ndog\r\n\r\n", 2, "dog", NULL },
-  { "\xef\xbb\xbf" "cat\n", 1, "cat", NULL },
+  { "\xef\xbb\xbf"
+    "cat\n",
+      1, "cat", NULL },
   { "cat\n\ndog\n", 3, "dog", NULL },
   { "tench, Tinca tinca \n", 1, "tench, Tinca tinca ", NULL },
-  { "Br\xc3\xbc" "cke\n\xf0\x9f\x90\xb1\n", 2, "\xf0\x9f\x90\xb1", NULL },
+  { "Br\xc3\xbc"
+    "cke\n\xf0\x9f\x90\xb1\n",
+      2, "\xf0\x9f\x90\xb1", NULL },
   { "cat\ndog\n", 3, NULL, "has 2 labels, but the model has 3 classes" },
   { "cat\ndog\nowl\n", 2, NULL, "has 3 labels, but the model has 2 classes" },
   { "cat\n\n\n", 1, NULL, "has 2 labels" },

@@ -25,7 +25,8 @@ test_case (size_t i)
   vit_error err = { 0 };
   REQUIRE (out);
   REQUIRE_OK (pos_resample (cases[i].kind, in, cases[i].in_height, cases[i].in_width, out, cases[i].out_height,
-          cases[i].out_width, cases[i].dim, &err), err);
+                  cases[i].out_width, cases[i].dim, &err),
+      err);
   for (uint32_t k = 0; k < n; k++) {
     float want = resampled[cases[i].first + k];
     if (!check_is_close (out[k], want, 1e-5, 1e-5))

@@ -14,9 +14,12 @@ struct header {
 static struct vit_preprocess
 rules_of (const struct header *h)
 {
-  struct vit_preprocess rules = { .width = (uint32_t) h->width, .height = (uint32_t) h->height,
-    .resize = (enum vit_resize) h->resize, .resize_width = (uint32_t) h->resize_width,
-    .resize_height = (uint32_t) h->resize_height, .rounding = (enum vit_rounding) h->rounding,
+  struct vit_preprocess rules = { .width = (uint32_t) h->width,
+    .height = (uint32_t) h->height,
+    .resize = (enum vit_resize) h->resize,
+    .resize_width = (uint32_t) h->resize_width,
+    .resize_height = (uint32_t) h->resize_height,
+    .rounding = (enum vit_rounding) h->rounding,
     .filter = (enum vit_filter) h->filter };
   for (int c = 0; c < 3; c++) {
     rules.fill[c] = (uint8_t) h->fill[c];
@@ -29,7 +32,10 @@ rules_of (const struct header *h)
 static vit_image
 rgb_image (const uint8_t *rgb, uint32_t width, uint32_t height)
 {
-  return (vit_image) { .format = VIT_FORMAT_RGB, .width = width, .height = height, .planes = { rgb },
+  return (vit_image) { .format = VIT_FORMAT_RGB,
+    .width = width,
+    .height = height,
+    .planes = { rgb },
     .strides = { width * 3 } };
 }
 
@@ -79,9 +85,8 @@ compare_golden (int32_t index, const struct header *h, const uint8_t *want)
     worst = difference > worst ? difference : worst;
   }
   if (worst > 0)
-    check_failed ("case %d: %ux%u, resize %d to %dx%d, rounding %d, filter %d, input %dx%d: off by %d",
-        index, w, height, h->resize, h->resize_width, h->resize_height, h->rounding, h->filter, h->width, h->height,
-        worst);
+    check_failed ("case %d: %ux%u, resize %d to %dx%d, rounding %d, filter %d, input %dx%d: off by %d", index, w,
+        height, h->resize, h->resize_width, h->resize_height, h->rounding, h->filter, h->width, h->height, worst);
   free (got);
   free (rgb);
 }
@@ -152,8 +157,13 @@ free_image (vit_image *image)
 static struct vit_preprocess
 same_size (uint32_t width, uint32_t height)
 {
-  return (struct vit_preprocess) { .width = width, .height = height, .resize = VIT_RESIZE_SQUASH,
-    .resize_width = width, .resize_height = height, .filter = VIT_FILTER_BILINEAR, .std = { 1, 1, 1 } };
+  return (struct vit_preprocess) { .width = width,
+    .height = height,
+    .resize = VIT_RESIZE_SQUASH,
+    .resize_width = width,
+    .resize_height = height,
+    .filter = VIT_FILTER_BILINEAR,
+    .std = { 1, 1, 1 } };
 }
 
 /* A resize to the same size shows the colour conversion alone; then the same picture as RGB must resize to the same
@@ -181,9 +191,15 @@ check_image (const vit_image *image, const char *what)
         image->matrix, image->full_range, image->chroma_h_cosited, image->chroma_v_cosited, worst);
   free (got);
 
-  static const struct { uint32_t width, height; enum vit_resize resize; enum vit_filter filter; } to[] = {
-    { 9, 5, VIT_RESIZE_SQUASH, VIT_FILTER_BICUBIC }, { 6, 6, VIT_RESIZE_SHORTEST, VIT_FILTER_BILINEAR },
-    { 8, 12, VIT_RESIZE_LONGEST, VIT_FILTER_LANCZOS }, { 5, 2, VIT_RESIZE_SHORTEST, VIT_FILTER_NEAREST },
+  static const struct {
+    uint32_t width, height;
+    enum vit_resize resize;
+    enum vit_filter filter;
+  } to[] = {
+    { 9, 5, VIT_RESIZE_SQUASH, VIT_FILTER_BICUBIC },
+    { 6, 6, VIT_RESIZE_SHORTEST, VIT_FILTER_BILINEAR },
+    { 8, 12, VIT_RESIZE_LONGEST, VIT_FILTER_LANCZOS },
+    { 5, 2, VIT_RESIZE_SHORTEST, VIT_FILTER_NEAREST },
   };
   const vit_image as_rgb = rgb_image (rgb, w, h);
   for (size_t t = 0; t < COUNT_OF (to); t++) {
@@ -259,8 +275,12 @@ test_geometry (void)
       const uint32_t w = sides[i % COUNT_OF (sides)], h = sides[i / COUNT_OF (sides)];
       struct geometry g;
       char what[96];
-      struct vit_preprocess rules = { .width = 224, .height = 196, .resize = (enum vit_resize) (mode % 3),
-        .resize_width = 256, .resize_height = mode & 1 ? 256 : 224, .rounding = (enum vit_rounding) (mode / 3 % 3),
+      struct vit_preprocess rules = { .width = 224,
+        .height = 196,
+        .resize = (enum vit_resize) (mode % 3),
+        .resize_width = 256,
+        .resize_height = mode & 1 ? 256 : 224,
+        .rounding = (enum vit_rounding) (mode / 3 % 3),
         .filter = (enum vit_filter) (mode / 9) };
       snprintf (what, sizeof what, "%ux%u mode %u", w, h, mode);
       REQUIRE_OK (geometry_init (&g, &rules, w, h, &err), err);

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define VIT_API __attribute__((visibility("default")))
+#define VIT_API __attribute__ ((visibility ("default")))
 
 enum vit_code {
   VIT_OK,
@@ -42,12 +42,12 @@ typedef struct vit_error {
 
 enum vit_log_level { VIT_LOG_WARNING, VIT_LOG_INFO, VIT_LOG_DEBUG };
 
-struct vit_device_params {    /* zero means default everywhere */
-  const char *select;         /* "auto", index, part of the name, "uuid:HEX", "pci:BB:DD.F" or "cpu"; NULL: auto */
-  bool no_software;           /* refuse devices of type CPU */
-  bool validate;              /* turn the validation layer on; its messages go to log as warnings */
+struct vit_device_params { /* zero means default everywhere */
+  const char *select;      /* "auto", index, part of the name, "uuid:HEX", "pci:BB:DD.F" or "cpu"; NULL: auto */
+  bool no_software;        /* refuse devices of type CPU */
+  bool validate;           /* turn the validation layer on; its messages go to log as warnings */
   void *(*get_instance_proc_addr) (void *instance, const char *name); /* NULL: the system's libvulkan */
-  const char *cache_dir;      /* compiled pipelines; NULL: $XDG_CACHE_HOME/gst-vitclassify; "": none */
+  const char *cache_dir; /* compiled pipelines; NULL: $XDG_CACHE_HOME/gst-vitclassify; "": none */
   void (*log) (void *ctx, enum vit_log_level level, const char *msg); /* may be called from any thread */
   void *log_ctx;
 };
@@ -59,19 +59,25 @@ typedef struct vit_device vit_device;
 VIT_API vit_device *vit_device_create (const struct vit_device_params *params, vit_error *err);
 VIT_API void vit_device_destroy (vit_device **device);
 
-enum vit_device_type { VIT_DEVICE_OTHER, VIT_DEVICE_INTEGRATED, VIT_DEVICE_DISCRETE, VIT_DEVICE_VIRTUAL, VIT_DEVICE_CPU };
+enum vit_device_type {
+  VIT_DEVICE_OTHER,
+  VIT_DEVICE_INTEGRATED,
+  VIT_DEVICE_DISCRETE,
+  VIT_DEVICE_VIRTUAL,
+  VIT_DEVICE_CPU
+};
 
 struct vit_device_info {
   char name[256];
-  char driver[256];        /* driver name and version as the driver tells them */
-  uint32_t api_version;    /* Vulkan's packed version */
+  char driver[256];     /* driver name and version as the driver tells them */
+  uint32_t api_version; /* Vulkan's packed version */
   enum vit_device_type type;
   uint8_t uuid[16];
-  char pci[16];            /* "BB:DD.F", or empty */
+  char pci[16]; /* "BB:DD.F", or empty */
   uint32_t subgroup_size;
-  uint64_t memory_bytes;   /* of the largest device-local heap */
-  bool storage16;          /* 16-bit storage buffers: half-precision weights are possible */
-  bool buffer_address;     /* buffer device addresses */
+  uint64_t memory_bytes; /* of the largest device-local heap */
+  bool storage16;        /* 16-bit storage buffers: half-precision weights are possible */
+  bool buffer_address;   /* buffer device addresses */
 };
 VIT_API void vit_device_get_info (const vit_device *device, struct vit_device_info *out);
 /* Lists the devices of this machine without opening one: fills at most `max` entries and returns how many exist,
@@ -84,7 +90,7 @@ VIT_API int vit_device_list (const struct vit_device_params *params, struct vit_
 enum vit_precision {
   VIT_AUTO, /* F16 on a GPU with 16-bit storage, else F32 */
   VIT_F32,
-  VIT_F16   /* weights and matrix operands in half; sums, statistics, residual stream and logits in float */
+  VIT_F16 /* weights and matrix operands in half; sums, statistics, residual stream and logits in float */
 };
 
 typedef struct vit_model vit_model;
@@ -101,40 +107,46 @@ VIT_API vit_model *vit_model_load (vit_device *device, const char *path, const s
 VIT_API void vit_model_destroy (vit_model **model);
 
 enum vit_resize { VIT_RESIZE_SQUASH, VIT_RESIZE_SHORTEST, VIT_RESIZE_LONGEST };
-enum vit_filter { VIT_FILTER_NEAREST, VIT_FILTER_BOX, VIT_FILTER_BILINEAR, VIT_FILTER_HAMMING, VIT_FILTER_BICUBIC,
-  VIT_FILTER_LANCZOS };
+enum vit_filter {
+  VIT_FILTER_NEAREST,
+  VIT_FILTER_BOX,
+  VIT_FILTER_BILINEAR,
+  VIT_FILTER_HAMMING,
+  VIT_FILTER_BICUBIC,
+  VIT_FILTER_LANCZOS
+};
 
 /* Whose arithmetic turns the rules into whole pixels; the libraries differ by a pixel here and there. Those that resize
  * with PIL do so in Pillow 13's order: vertically first where that removes more than twice as many pixels as the other
  * way (tall pictures), else horizontally first. */
 enum vit_rounding {
-  VIT_ROUNDING_TIMM,             /* timm's transforms, on PIL: halves of a crop offset go to the even side */
-  VIT_ROUNDING_TRANSFORMERS,     /* transformers' image processors on torchvision, its default: crop offsets round down,
+  VIT_ROUNDING_TIMM,            /* timm's transforms, on PIL: halves of a crop offset go to the even side */
+  VIT_ROUNDING_TRANSFORMERS,    /* transformers' image processors on torchvision, its default: crop offsets round down,
                                     always horizontally first */
-  VIT_ROUNDING_TRANSFORMERS_PIL  /* ... on PIL: crop offsets round down, an odd padding is larger left and on top */
+  VIT_ROUNDING_TRANSFORMERS_PIL /* ... on PIL: crop offsets round down, an odd padding is larger left and on top */
 };
 
 /* How a picture becomes the network's input: resize (antialiased, as PIL), centre crop or pad to input size,
  * then (value / 255 - mean) / std. All of it comes from the checkpoint. */
 struct vit_preprocess {
-  uint32_t width, height;               /* pixels, the network's input */
+  uint32_t width, height; /* pixels, the network's input */
   enum vit_resize resize;
   uint32_t resize_width, resize_height; /* pixels: both sides for SQUASH; the box for SHORTEST (each side at least)
                                            and LONGEST (each side at most), aspect ratio kept */
   enum vit_rounding rounding;
   enum vit_filter filter;
-  uint8_t fill[3];                      /* RGB outside the resized picture */
-  float mean[3], std[3];                /* of RGB in 0..1 */
+  uint8_t fill[3];       /* RGB outside the resized picture */
+  float mean[3], std[3]; /* of RGB in 0..1 */
 };
 
 struct vit_model_info {
-  char name[128];          /* the architecture as the checkpoint names it, or the file's name */
-  char family[32];         /* "timm", "transformers" or "bare" */
+  char name[128];  /* the architecture as the checkpoint names it, or the file's name */
+  char family[32]; /* "timm", "transformers" or "bare" */
   uint32_t patch_width, patch_height, tokens, dim, depth, heads, head_dim, mlp_dim, classes;
   struct vit_preprocess preprocess;
-  uint64_t parameters;     /* numbers in the network */
-  uint64_t weight_bytes;   /* of device memory held by this model */
-  double flops;            /* per image, 2 per multiply-add */
+  uint64_t parameters;          /* numbers in the network */
+  uint64_t weight_bytes;        /* of device memory held by this model */
+  double flops;                 /* per image, 2 per multiply-add */
   enum vit_precision precision; /* the one in use: F32 or F16 */
 };
 VIT_API void vit_model_get_info (const vit_model *model, struct vit_model_info *out);
@@ -148,10 +160,20 @@ VIT_API void vit_labels_free (char ***labels, uint32_t count);
 /* ---- images ---------------------------------------------------------------------------------------- */
 
 enum vit_format {
-  VIT_FORMAT_RGB, VIT_FORMAT_BGR,                                                 /* 3 bytes a pixel */
-  VIT_FORMAT_RGBX, VIT_FORMAT_BGRX, VIT_FORMAT_XRGB, VIT_FORMAT_XBGR,             /* 4 bytes; X (or alpha) ignored */
-  VIT_FORMAT_NV12, VIT_FORMAT_NV21, VIT_FORMAT_I420, VIT_FORMAT_YV12, VIT_FORMAT_Y444,
-  VIT_FORMAT_YUY2, VIT_FORMAT_UYVY, VIT_FORMAT_GRAY8
+  VIT_FORMAT_RGB,
+  VIT_FORMAT_BGR, /* 3 bytes a pixel */
+  VIT_FORMAT_RGBX,
+  VIT_FORMAT_BGRX,
+  VIT_FORMAT_XRGB,
+  VIT_FORMAT_XBGR, /* 4 bytes; X (or alpha) ignored */
+  VIT_FORMAT_NV12,
+  VIT_FORMAT_NV21,
+  VIT_FORMAT_I420,
+  VIT_FORMAT_YV12,
+  VIT_FORMAT_Y444,
+  VIT_FORMAT_YUY2,
+  VIT_FORMAT_UYVY,
+  VIT_FORMAT_GRAY8
 };
 enum vit_matrix { VIT_MATRIX_BT601, VIT_MATRIX_BT709, VIT_MATRIX_BT2020, VIT_MATRIX_FCC, VIT_MATRIX_SMPTE240M };
 
@@ -159,24 +181,26 @@ enum vit_matrix { VIT_MATRIX_BT601, VIT_MATRIX_BT709, VIT_MATRIX_BT2020, VIT_MAT
  * Y, U, V; YV12: Y, V, U). */
 typedef struct vit_image {
   enum vit_format format;
-  uint32_t width, height;      /* pixels, 1 to 16384 */
+  uint32_t width, height; /* pixels, 1 to 16384 */
   const void *planes[3];
-  uint32_t strides[3];         /* bytes from one row to the next */
-  enum vit_matrix matrix;      /* YUV formats only */
-  bool full_range;             /* YUV and GRAY8: 0..255 instead of 16..235 */
-  bool chroma_h_cosited;       /* subsampled chroma sits on the left luma sample, else between two */
-  bool chroma_v_cosited;       /* ... on the top luma sample, else between two */
-  struct { uint32_t x, y, width, height; } crop; /* pixels; width 0: all of it */
-  void *user;                  /* comes back with the result */
+  uint32_t strides[3];    /* bytes from one row to the next */
+  enum vit_matrix matrix; /* YUV formats only */
+  bool full_range;        /* YUV and GRAY8: 0..255 instead of 16..235 */
+  bool chroma_h_cosited;  /* subsampled chroma sits on the left luma sample, else between two */
+  bool chroma_v_cosited;  /* ... on the top luma sample, else between two */
+  struct {
+    uint32_t x, y, width, height;
+  } crop;     /* pixels; width 0: all of it */
+  void *user; /* comes back with the result */
 } vit_image;
 
 /* ---- session --------------------------------------------------------------------------------------- */
 
 typedef struct vit_session vit_session;
 
-struct vit_session_params {  /* zero means default */
-  uint32_t max_batch;        /* images per submit, 1 to 256; default 1 */
-  uint32_t in_flight;        /* submits under way at once, 1 to 8; default 1 */
+struct vit_session_params { /* zero means default */
+  uint32_t max_batch;       /* images per submit, 1 to 256; default 1 */
+  uint32_t in_flight;       /* submits under way at once, 1 to 8; default 1 */
 };
 
 /* Allocates everything a frame needs, records the command buffers and runs the network once, so that the first
@@ -185,8 +209,8 @@ VIT_API vit_session *vit_session_create (vit_model *model, const struct vit_sess
 VIT_API void vit_session_destroy (vit_session **session); /* waits for work under way; uncollected results are lost */
 
 typedef struct vit_result {
-  void *user;                /* the image's */
-  const float *logits;       /* (classes), valid until the next collect or destroy */
+  void *user;          /* the image's */
+  const float *logits; /* (classes), valid until the next collect or destroy */
   uint32_t classes;
   uint64_t submit_to_ready_ns; /* from submit to the moment collect saw the result */
 } vit_result;
@@ -202,7 +226,8 @@ VIT_API enum vit_collect vit_session_collect (vit_session *session, uint64_t tim
 
 /* Counters since creation; what stays constant per frame is what makes a frame cheap. */
 struct vit_session_stats {
-  uint64_t submits, images, allocations, descriptor_updates; /* the last two: after creation, by a change of frame size or format only */
+  uint64_t submits, images, allocations,
+      descriptor_updates;                   /* the last two: after creation, by a change of frame size or format only */
   uint32_t dispatches, barriers, pipelines; /* of one submit of one image */
   uint64_t device_bytes;                    /* arena, staging and readback of this session */
   double gpu_ms;                            /* the last collected submit on the device; 0 without timestamps */
@@ -220,7 +245,10 @@ VIT_API float *vit_session_tap (vit_session *session, const vit_image *image, co
 /* ---- scores ---------------------------------------------------------------------------------------- */
 
 enum vit_activation { VIT_SOFTMAX, VIT_SIGMOID, VIT_IDENTITY };
-struct vit_score { uint32_t class_index; float value; };
+struct vit_score {
+  uint32_t class_index;
+  float value;
+};
 /* Probabilities of `classes` logits, the `k` best first (ties: lower class first), into out[k]. Returns how many were
  * written, min(k, classes). Safe for logits of any finite size. */
 VIT_API uint32_t vit_top_k (const float *logits, uint32_t classes, enum vit_activation activation, uint32_t k,

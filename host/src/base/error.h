@@ -7,7 +7,7 @@
 
 /* Fills err (NULL is fine) and returns false, so that `return fail (err, ...)` ends a function that failed.
  * The message is cut to fit. */
-bool fail (vit_error *err, enum vit_code code, const char *format, ...) __attribute__((format (printf, 3, 4)));
+bool fail (vit_error *err, enum vit_code code, const char *format, ...) __attribute__ ((format (printf, 3, 4)));
 
 /* The same for out of host memory: "WHAT: out of memory (SIZE bytes asked for)". */
 bool fail_memory (vit_error *err, const char *what, size_t size);

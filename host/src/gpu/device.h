@@ -18,13 +18,13 @@ struct vit_device {
   struct VolkDeviceTable vk;
   VkQueue queue;
   uint32_t queue_family;
-  pthread_mutex_t queue_lock;         /* vkQueueSubmit on `queue` */
+  pthread_mutex_t queue_lock; /* vkQueueSubmit on `queue` */
   struct caps caps;
   struct vit_device_info info;
   VkPhysicalDeviceMemoryProperties memory;
-  VkDeviceSize atom;                  /* nonCoherentAtomSize */
-  struct kernels *kernels;            /* pipelines, their layouts and the cache on disk */
-  struct vit_device_params params;    /* as given; only log, log_ctx and validate may be read after creation */
+  VkDeviceSize atom;               /* nonCoherentAtomSize */
+  struct kernels *kernels;         /* pipelines, their layouts and the cache on disk */
+  struct vit_device_params params; /* as given; only log, log_ctx and validate may be read after creation */
 };
 
 /* From here on: for everyone above. */

@@ -163,8 +163,8 @@ instance_init (struct instance *in, const struct vit_device_params *params, vit_
 #define X(name) in->name = (PFN_vk##name) in->get_proc_addr (in->handle, "vk" #name);
   INSTANCE_FUNCTIONS (X)
 #undef X
-#define X(name)                                                                                                      \
-  if (!in->name)                                                                                                     \
+#define X(name)                                                                                                        \
+  if (!in->name)                                                                                                       \
     return fail (err, VIT_ERR_UNSUPPORTED, "the Vulkan loader is too old: it has no vk" #name " (Vulkan 1.1)");
   INSTANCE_FUNCTIONS (X)
 #undef X

@@ -71,8 +71,8 @@ record_preprocess_h (struct recorder *rec, struct span frame, struct span tables
 }
 
 bool
-record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches,
-    enum store store, const struct preprocess_v_params *p, vit_error *err)
+record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches, enum store store,
+    const struct preprocess_v_params *p, vit_error *err)
 {
   struct dispatch d = {
     .shader = store == STORE_F16 ? SHADER_preprocess_v_yh : SHADER_preprocess_v_yf,

@@ -8,16 +8,20 @@
 
 /* How activations and weights are stored; sums are float always. */
 enum store { STORE_F32, STORE_F16 };
-static inline uint32_t store_size (enum store s) { return s == STORE_F16 ? 2 : 4; }
+static inline uint32_t
+store_size (enum store s)
+{
+  return s == STORE_F16 ? 2 : 4;
+}
 
 /* A linear's weight in the order its kernel streams it. */
 struct weight {
-  struct buffer data;          /* (out_dim, in_dim), packed as `layout` says */
-  struct buffer bias;          /* float (out_dim), or empty: there is none, or data holds it */
+  struct buffer data; /* (out_dim, in_dim), packed as `layout` says */
+  struct buffer bias; /* float (out_dim), or empty: there is none, or data holds it */
   bool has_bias;
   uint32_t in_dim, out_dim;
   enum store store;
-  uint32_t layout;             /* of linear.c: which kernels stream it */
+  uint32_t layout; /* of linear.c: which kernels stream it */
 };
 
 /* rows of every tensor that a linear reads or writes are allocated up to a multiple of this, so that tiles may run
@@ -29,7 +33,7 @@ enum { ROW_PAD = 16, COLUMN_PAD = 16 };
 bool weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
     uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
 void weight_destroy (vit_device *dev, struct weight *w); /* accepts a zeroed one */
-uint64_t weight_bytes (const struct weight *w);           /* of device memory */
+uint64_t weight_bytes (const struct weight *w);          /* of device memory */
 
 /* Pipelines made so far on this device, by need; safe from any thread. */
 uint32_t kernels_pipelines (vit_device *dev);
@@ -38,14 +42,14 @@ uint32_t kernels_pipelines (vit_device *dev);
 struct recorder;
 struct recorder *recorder_create (vit_device *dev, vit_error *err);
 void recorder_destroy (struct recorder **rec);
-bool recorder_begin (struct recorder *rec, vit_error *err);   /* forgets everything recorded before */
+bool recorder_begin (struct recorder *rec, vit_error *err); /* forgets everything recorded before */
 bool recorder_end (struct recorder *rec, vit_error *err);
 VkCommandBuffer recorder_commands (const struct recorder *rec);
-bool recorder_run (struct recorder *rec, vit_error *err);     /* submit and wait; for tests, taps and warming up */
+bool recorder_run (struct recorder *rec, vit_error *err); /* submit and wait; for tests, taps and warming up */
 uint32_t recorder_dispatches (const struct recorder *rec);
 uint32_t recorder_barriers (const struct recorder *rec);
 uint32_t recorder_descriptor_updates (const struct recorder *rec);
-void recorder_barrier (struct recorder *rec);                 /* compute writes -> compute reads and writes */
+void recorder_barrier (struct recorder *rec); /* compute writes -> compute reads and writes */
 /* Raw copies, with the barriers they need on both sides. */
 void recorder_copy (struct recorder *rec, const struct buffer *from, VkDeviceSize from_offset, struct buffer *to,
     VkDeviceSize to_offset, VkDeviceSize size);
@@ -56,24 +60,32 @@ void recorder_stop_clock (struct recorder *rec);
 double recorder_clock_ms (const struct recorder *rec);
 
 /* Part of a buffer, in bytes; offset is a multiple of the device's storage-buffer alignment (256 always is). */
-struct span { const struct buffer *buffer; VkDeviceSize offset, size; };
-static inline struct span span_all (const struct buffer *b) { return (struct span) { b, 0, b->size }; }
+struct span {
+  const struct buffer *buffer;
+  VkDeviceSize offset, size;
+};
+static inline struct span
+span_all (const struct buffer *b)
+{
+  return (struct span) { b, 0, b->size };
+}
 
 /* Each records one kernel, without a barrier before or after. Fails with UNSUPPORTED (a limit of the device), MEMORY. */
 struct linear_call {
   struct span x, y;
   const struct weight *weight;
-  struct linear_params p;      /* in_dim, out_dim, has_bias are filled in from the weight */
+  struct linear_params p; /* in_dim, out_dim, has_bias are filled in from the weight */
   enum store x_store, y_store;
 };
 bool record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err);
 bool record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err); /* x float */
 bool record_tokens (struct recorder *rec, struct span patches, const struct buffer *prefix, const struct buffer *pos,
-    struct span y, const struct tokens_params *p, vit_error *err);            /* all float */
+    struct span y, const struct tokens_params *p, vit_error *err); /* all float */
 bool record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
     const struct attention_params *p, vit_error *err);
-bool record_pool (struct recorder *rec, struct span x, struct span y, const struct pool_params *p, vit_error *err); /* float */
+bool record_pool (struct recorder *rec, struct span x, struct span y, const struct pool_params *p,
+    vit_error *err); /* float */
 bool record_preprocess_h (struct recorder *rec, struct span frame, struct span tables, struct span rows,
     const struct preprocess_h_params *p, vit_error *err);
 bool record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches,

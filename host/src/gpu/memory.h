@@ -6,18 +6,18 @@
 #include "gpu/vk.h"
 
 enum memory_use {
-  MEMORY_LOCAL,    /* shaders only; filled through buffer_write */
-  MEMORY_UPLOAD,   /* mapped, the CPU writes in order, shaders or copies read */
-  MEMORY_READBACK  /* mapped and cached where possible, shaders or copies write, the CPU reads */
+  MEMORY_LOCAL,   /* shaders only; filled through buffer_write */
+  MEMORY_UPLOAD,  /* mapped, the CPU writes in order, shaders or copies read */
+  MEMORY_READBACK /* mapped and cached where possible, shaders or copies write, the CPU reads */
 };
 
 struct buffer {
   VkBuffer handle;
   VkDeviceMemory memory;
-  VkDeviceSize size;         /* bytes, a multiple of 256 */
-  void *map;                 /* UPLOAD, READBACK: host pointer; LOCAL: too where the memory is mappable, else NULL */
-  uint64_t address;          /* device address; 0 where the feature is off */
-  bool coherent, local;      /* no flush needed; in device-local memory */
+  VkDeviceSize size;    /* bytes, a multiple of 256 */
+  void *map;            /* UPLOAD, READBACK: host pointer; LOCAL: too where the memory is mappable, else NULL */
+  uint64_t address;     /* device address; 0 where the feature is off */
+  bool coherent, local; /* no flush needed; in device-local memory */
 };
 
 /* A buffer with memory of its own. `name` shows in validation messages. */

@@ -32,8 +32,8 @@ struct kernels {
   VkDescriptorSetLayout set_layout;
   VkPipelineLayout layout;
   VkPipelineCache cache;
-  char *cache_path;     /* NULL: none */
-  size_t cache_size;    /* bytes on disk as last read or written */
+  char *cache_path;  /* NULL: none */
+  size_t cache_size; /* bytes on disk as last read or written */
 };
 
 const char *

@@ -10,7 +10,7 @@ enum shader {
 #define X(name) SHADER_##name,
   SHADER_LIST (X)
 #undef X
-  NUM_SHADERS
+      NUM_SHADERS
 };
 
 enum { MAX_BINDINGS = 4, MAX_SPEC = 6, MAX_PUSH = 128 };
@@ -28,7 +28,7 @@ void kernels_save (vit_device *dev);
 
 /* Any thread. VK_NULL_HANDLE on failure. */
 VkPipeline pipeline_get (vit_device *dev, enum shader shader, const struct spec *spec, vit_error *err);
-VkPipelineLayout pipeline_layout (const vit_device *dev);        /* 4 storage buffers, MAX_PUSH bytes */
+VkPipelineLayout pipeline_layout (const vit_device *dev); /* 4 storage buffers, MAX_PUSH bytes */
 VkDescriptorSetLayout pipeline_set_layout (const vit_device *dev);
 const char *shader_name (enum shader shader);
 

@@ -16,8 +16,8 @@ struct recorder {
   VkDescriptorPool pools[MAX_POOLS]; /* the first num_pools exist */
   uint32_t num_pools, num_sets;      /* sets in use */
   VkFence fence;
-  VkQueryPool clock;                 /* 2 timestamps; none where the queue has none */
-  VkPipeline bound;                  /* last bound pipeline */
+  VkQueryPool clock; /* 2 timestamps; none where the queue has none */
+  VkPipeline bound;  /* last bound pipeline */
   uint32_t dispatches, barriers, descriptor_updates;
 };
 
@@ -282,7 +282,7 @@ recorder_clock_ms (const struct recorder *rec)
   if (!rec->clock
       || dev->vk.vkGetQueryPoolResults (dev->handle, rec->clock, 0, 2, sizeof ticks, ticks, sizeof *ticks,
              VK_QUERY_RESULT_64_BIT)
-             != VK_SUCCESS)
+          != VK_SUCCESS)
     return 0.0;
   return (double) (ticks[1] - ticks[0]) * dev->caps.timestamp_ns * 1e-6;
 }

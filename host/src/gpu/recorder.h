@@ -12,7 +12,7 @@ struct dispatch {
   struct spec spec;
   struct span bind[MAX_BINDINGS]; /* a NULL buffer: not bound, the shader doesn't read it */
   const void *push;
-  uint32_t push_size;             /* bytes */
+  uint32_t push_size; /* bytes */
   uint32_t groups[3];
 };
 bool recorder_dispatch (struct recorder *rec, const struct dispatch *d, vit_error *err);

@@ -86,7 +86,8 @@ read_info (const struct instance *in, VkPhysicalDevice phys, VkExtensionProperti
   if (driver.driverName[0])
     snprintf (out->driver, sizeof out->driver, "%.120s %.120s", driver.driverName, driver.driverInfo);
   if (has_pci)
-    snprintf (out->pci, sizeof out->pci, "%02x:%02x.%x", pci.pciBus & 0xff, pci.pciDevice & 0xff, pci.pciFunction & 0xf);
+    snprintf (out->pci, sizeof out->pci, "%02x:%02x.%x", pci.pciBus & 0xff, pci.pciDevice & 0xff,
+        pci.pciFunction & 0xf);
   read_features (in, phys, out);
 
   VkPhysicalDeviceMemoryProperties memory;
@@ -158,8 +159,8 @@ matches (const struct candidates *c, uint32_t i, const char *select)
   if (strncasecmp (select, "uuid:", 5) == 0)
     return same_hex (select + 5, d->uuid, sizeof d->uuid);
   if (strncasecmp (select, "pci:", 4) == 0) /* with or without the domain "0000:" */
-    return d->pci[0] && (strcasecmp (select + 4, d->pci) == 0
-                         || (strlen (select) > 9 && strcasecmp (select + 9, d->pci) == 0));
+    return d->pci[0]
+        && (strcasecmp (select + 4, d->pci) == 0 || (strlen (select) > 9 && strcasecmp (select + 9, d->pci) == 0));
   if (is_index (select))
     return (uint32_t) atoi (select) == i;
   return contains (d->name, select);

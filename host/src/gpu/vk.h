@@ -15,26 +15,26 @@ struct caps {
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
-  bool unrolled;            /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
+  bool unrolled; /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
   uint32_t subgroup_size;
   uint32_t max_push;        /* bytes */
   uint32_t max_shared;      /* bytes of a workgroup */
   uint32_t max_invocations; /* of a workgroup */
   uint32_t max_groups[3];
   VkDeviceSize max_storage_range; /* bytes of one binding */
-  double timestamp_ns;      /* nanoseconds a tick; 0: no timestamps */
+  double timestamp_ns;            /* nanoseconds a tick; 0: no timestamps */
 };
 
-#define INSTANCE_FUNCTIONS(X)                                                                                        \
-  X (DestroyInstance)                                                                                                \
-  X (EnumeratePhysicalDevices)                                                                                       \
-  X (GetPhysicalDeviceProperties2)                                                                                   \
-  X (GetPhysicalDeviceProperties)                                                                                    \
-  X (GetPhysicalDeviceFeatures2)                                                                                     \
-  X (GetPhysicalDeviceMemoryProperties)                                                                              \
-  X (GetPhysicalDeviceQueueFamilyProperties)                                                                         \
-  X (EnumerateDeviceExtensionProperties)                                                                             \
-  X (CreateDevice)                                                                                                   \
+#define INSTANCE_FUNCTIONS(X)                                                                                          \
+  X (DestroyInstance)                                                                                                  \
+  X (EnumeratePhysicalDevices)                                                                                         \
+  X (GetPhysicalDeviceProperties2)                                                                                     \
+  X (GetPhysicalDeviceProperties)                                                                                      \
+  X (GetPhysicalDeviceFeatures2)                                                                                       \
+  X (GetPhysicalDeviceMemoryProperties)                                                                                \
+  X (GetPhysicalDeviceQueueFamilyProperties)                                                                           \
+  X (EnumerateDeviceExtensionProperties)                                                                               \
+  X (CreateDevice)                                                                                                     \
   X (GetDeviceProcAddr)
 
 /* One Vulkan instance with its own table: two instances in a process never see each other's functions. */

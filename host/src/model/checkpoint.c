@@ -27,8 +27,7 @@ open_timm (struct checkpoint *c, struct claims *claims, const struct object *roo
   struct object pretrained;
   return config_timm (&c->cfg, claims, &c->source, root, err) && config_finish (&c->cfg, claims, &c->source, err)
       && object_child (root, "pretrained_cfg", "pretrained_cfg.", &pretrained, err)
-      && rules_timm (&c->preprocess, &c->cfg, &pretrained, err)
-      && labels_timm (&c->labels, c->cfg.classes, root, err);
+      && rules_timm (&c->preprocess, &c->cfg, &pretrained, err) && labels_timm (&c->labels, c->cfg.classes, root, err);
 }
 
 /* The network runs at the size that the processor makes. */
@@ -45,8 +44,8 @@ open_transformers (struct checkpoint *c, struct claims *claims, const struct obj
   if (rules_transformers (&c->preprocess, deit, claims->stored_height, claims->stored_width, &rules, err)) {
     claims->image_height = c->preprocess.height;
     claims->image_width = c->preprocess.width;
-    ok = config_finish (&c->cfg, claims, &c->source, err)
-        && labels_transformers (&c->labels, c->cfg.classes, root, err);
+    ok =
+        config_finish (&c->cfg, claims, &c->source, err) && labels_transformers (&c->labels, c->cfg.classes, root, err);
   }
   json_decref (json);
   return ok;
@@ -85,8 +84,10 @@ open_with (struct checkpoint *c, const json_t *json, vit_error *err)
     return open_timm (c, &claims, &root, err);
   if (object_has (&root, "model_type"))
     return open_transformers (c, &claims, &root, err);
-  return fail (err, VIT_ERR_FORMAT, "%s: has neither 'architecture' (timm) nor 'model_type' (transformers), so the "
-      "kind of network is not known; use the config.json that belongs to the weights", c->config_path);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: has neither 'architecture' (timm) nor 'model_type' (transformers), so the "
+      "kind of network is not known; use the config.json that belongs to the weights",
+      c->config_path);
 }
 
 /* What the config names before any tensor is looked at: a clear word about a model of another kind. */
@@ -96,8 +97,10 @@ check_kind (const char *path, const json_t *json, vit_error *err)
   const char *type = json_string_value (json_object_get (json, "model_type"));
   if (!type || json_object_get (json, "architecture") || strcmp (type, "vit") == 0 || strcmp (type, "deit") == 0)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as "
-      "transformers saves them, and timm's VisionTransformer", path, type);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as "
+      "transformers saves them, and timm's VisionTransformer",
+      path, type);
 }
 
 /* ---- checking ---- */
@@ -109,13 +112,16 @@ check_part (const struct checkpoint *c, const struct parts *parts, uint32_t i, e
   const struct tensor *t = parts->part[i].tensor;
   char name[SOURCE_NAME_SIZE], found[160], expected[160];
   if (!t)
-    return fail (err, VIT_ERR_FORMAT, "%s: has no tensor '%s', which the network that %s describes needs (%u blocks); "
-        "is the file complete and of this model?", weights_path (c->weights),
-        source_name (name, &c->source, c->cfg.head, slot, parts->part[i].which, block), source_says (&c->source),
-        c->cfg.depth);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: has no tensor '%s', which the network that %s describes needs (%u blocks); "
+        "is the file complete and of this model?",
+        weights_path (c->weights), source_name (name, &c->source, c->cfg.head, slot, parts->part[i].which, block),
+        source_says (&c->source), c->cfg.depth);
   if (t->dtype == DTYPE_OTHER)
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected F32, F16 or BF16; save the model in one of "
-        "these", t->file, t->name, t->dtype_name);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: tensor '%s' is %s, expected F32, F16 or BF16; save the model in one of "
+        "these",
+        t->file, t->name, t->dtype_name);
   const struct part_shape *want = &parts->part[i].shape;
   if (t->num_dims == want->num_dims && memcmp (t->shape, want->dims, t->num_dims * sizeof *t->shape) == 0)
     return true;
@@ -152,9 +158,11 @@ check_rest (const struct checkpoint *c, const bool *used, vit_error *err)
   }
   if (!first)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' %s has no place in the network that %s describes (%u tensors are "
-      "left over); only plain Vision Transformers are supported", first->file, first->name,
-      shape_text (shape, sizeof shape, first->shape, first->num_dims), file_name (source_says (&c->source)), rest);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: tensor '%s' %s has no place in the network that %s describes (%u tensors are "
+      "left over); only plain Vision Transformers are supported",
+      first->file, first->name, shape_text (shape, sizeof shape, first->shape, first->num_dims),
+      file_name (source_says (&c->source)), rest);
 }
 
 /* Every tensor that the config asks for is there in the right shape and dtype, and no other is. */
@@ -200,8 +208,10 @@ checkpoint_open (const char *path, vit_error *err)
     return NULL;
   }
   if (!file_exists (path)) {
-    fail (err, VIT_ERR_IO, "%s: no such file or folder, expected a checkpoint (a folder with config.json and "
-        "safetensors, or a .safetensors file); check the path", path);
+    fail (err, VIT_ERR_IO,
+        "%s: no such file or folder, expected a checkpoint (a folder with config.json and "
+        "safetensors, or a .safetensors file); check the path",
+        path);
     goto error;
   }
   if (!find_files (c, path, err))

@@ -28,9 +28,10 @@ need (const struct source *s, enum head head, enum slot slot, enum part part, ui
   char name[SOURCE_NAME_SIZE], shape[160];
   const struct tensor *t = source_find (s, head, slot, part, 0);
   if (!t)
-    fail (err, VIT_ERR_FORMAT, "%s: has no tensor '%s', which a Vision Transformer classifier needs; supported are "
-        "timm's VisionTransformer and transformers' ViT and DeiT for image classification", weights_path (s->weights),
-        source_name (name, s, head, slot, part, 0));
+    fail (err, VIT_ERR_FORMAT,
+        "%s: has no tensor '%s', which a Vision Transformer classifier needs; supported are "
+        "timm's VisionTransformer and transformers' ViT and DeiT for image classification",
+        weights_path (s->weights), source_name (name, s, head, slot, part, 0));
   else if (t->num_dims != dims) {
     fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is %s, expected %u dimensions", t->file, t->name,
         shape_text (shape, sizeof shape, t->shape, t->num_dims), dims);
@@ -122,8 +123,9 @@ read_head (struct vit_config *c, const struct source *s, vit_error *err)
   const struct tensor *t = need (s, c->head, SLOT_HEAD_W, PART_WHOLE, 2, err);
   if (!t || !fit (t, 0, CLASSES_MAX, &c->classes, err))
     return false;
-  if (c->head != HEAD_LINEAR && (!(t = need (s, c->head, SLOT_HEAD_FC1_W, PART_WHOLE, 2, err))
-      || !fit (t, 0, WIDTH_MAX, &c->head_hidden, err)))
+  if (c->head != HEAD_LINEAR
+      && (!(t = need (s, c->head, SLOT_HEAD_FC1_W, PART_WHOLE, 2, err))
+          || !fit (t, 0, WIDTH_MAX, &c->head_hidden, err)))
     return false;
   c->head_bias = source_find (s, c->head, SLOT_HEAD_B, PART_WHOLE, 0);
   c->final_norm = source_find (s, c->head, SLOT_NORM_W, PART_WHOLE, 0);
@@ -150,8 +152,10 @@ config_agree (const struct object *o, const char *key, uint32_t stated, uint32_t
 {
   if (stated == seen)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: %s%s is %u, but the tensors in %s make it %u; use the config.json that "
-      "belongs to these weights", o->file, o->where, key, stated, file_name (weights_path (s->weights)), seen);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: %s%s is %u, but the tensors in %s make it %u; use the config.json that "
+      "belongs to these weights",
+      o->file, o->where, key, stated, file_name (weights_path (s->weights)), seen);
 }
 
 bool
@@ -163,9 +167,11 @@ config_agree_part (const struct object *o, const char *key, bool seen, const cha
     return false;
   if (stated == seen)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: %s%s is %s, but %s has %s tensor '%s'; use the config.json that belongs to "
-      "these weights", o->file, o->where, key, stated ? "true" : "false", file_name (weights_path (s->weights)),
-      seen ? "a" : "no", tensor);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: %s%s is %s, but %s has %s tensor '%s'; use the config.json that belongs to "
+      "these weights",
+      o->file, o->where, key, stated ? "true" : "false", file_name (weights_path (s->weights)), seen ? "a" : "no",
+      tensor);
 }
 
 bool
@@ -197,17 +203,21 @@ place_heads (struct vit_config *c, const struct claims *claims, const struct sou
 {
   c->heads = claims->heads ? claims->heads : guess_heads (s->attention);
   if (!c->heads)
-    return fail (err, VIT_ERR_FORMAT, "%s: doesn't say how many heads its attention of width %u has, and %u is no "
-        "multiple of 64; put a config.json beside the weights with \"model_args\": {\"num_heads\": N}", source_says (s),
-        s->attention, s->attention);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: doesn't say how many heads its attention of width %u has, and %u is no "
+        "multiple of 64; put a config.json beside the weights with \"model_args\": {\"num_heads\": N}",
+        source_says (s), s->attention, s->attention);
   if (s->attention % c->heads != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: the attention's width %u is not divisible by %u heads; correct the number "
-        "of heads", source_says (s), s->attention, c->heads);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: the attention's width %u is not divisible by %u heads; correct the number "
+        "of heads",
+        source_says (s), s->attention, c->heads);
   c->head_dim = s->attention / c->heads;
   if (claims->head_dim && claims->head_dim != c->head_dim)
-    return fail (err, VIT_ERR_FORMAT, "%s: says heads of size %u, but %u heads over the attention's width of %u in %s "
-        "make it %u", source_says (s), claims->head_dim, c->heads, s->attention, file_name (weights_path (s->weights)),
-        c->head_dim);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: says heads of size %u, but %u heads over the attention's width of %u in %s "
+        "make it %u",
+        source_says (s), claims->head_dim, c->heads, s->attention, file_name (weights_path (s->weights)), c->head_dim);
   double scale = claims->scale_given ? claims->qk_scale : 1.0 / sqrt (c->head_dim);
   if (!isfinite ((float) scale))
     return fail (err, VIT_ERR_FORMAT, "%s: qk_scale is %g, expected a finite number", source_says (s), scale);
@@ -254,9 +264,11 @@ place_positions (struct vit_config *c, const struct claims *claims, const struct
       return true;
     }
   }
-  return fail (err, VIT_ERR_FORMAT, "%s: the position embedding has %u rows, which is neither the grid of a %ux%u "
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: the position embedding has %u rows, which is neither the grid of a %ux%u "
       "image in patches of %ux%u nor a square one, with or without %u prefix tokens; state the image size in "
-      "config.json", weights_path (s->weights), s->pos_rows, claims->image_width, claims->image_height, c->patch_width,
+      "config.json",
+      weights_path (s->weights), s->pos_rows, claims->image_width, claims->image_height, c->patch_width,
       c->patch_height, c->num_prefix);
 }
 
@@ -269,9 +281,10 @@ place_image (struct vit_config *c, const struct claims *claims, const struct sou
     return fail (err, VIT_ERR_FORMAT, "%s: the network's image is %llux%llu pixels, at most %dx%d are supported",
         source_says (s), (unsigned long long) width, (unsigned long long) height, IMAGE_MAX, IMAGE_MAX);
   if (height % c->patch_height != 0 || width % c->patch_width != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: the image of %llux%llu pixels is not divisible into patches of %ux%u; "
-        "choose an image size that is", source_says (s), (unsigned long long) width, (unsigned long long) height,
-        c->patch_width, c->patch_height);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: the image of %llux%llu pixels is not divisible into patches of %ux%u; "
+        "choose an image size that is",
+        source_says (s), (unsigned long long) width, (unsigned long long) height, c->patch_width, c->patch_height);
   c->image_height = (uint32_t) height;
   c->image_width = (uint32_t) width;
   return true;

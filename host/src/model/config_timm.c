@@ -68,12 +68,50 @@ static const char *const refused_if_true[] = { "qk_norm", "scale_attn_norm", "sc
 static const char *const refused_if_given[] = { "block_fn", "mlp_layer", "embed_layer" };
 /* ... that are read below, or matter in training only. */
 static const char *const known[] = {
-  "img_size", "patch_size", "in_chans", "num_classes", "global_pool", "embed_dim", "depth", "num_heads", "mlp_ratio",
-  "qkv_bias", "proj_bias", "init_values", "class_token", "no_embed_class", "reg_tokens", "pre_norm", "final_norm",
-  "fc_norm", "pool_include_prefix", "dynamic_img_size", "dynamic_img_pad", "pos_embed", "embed_norm_layer",
-  "norm_layer", "act_layer", "attn_layer", "qk_scale", "patch_norm", "representation_size", "head",
-  "head_hidden_size", "head_dim", "norm_eps", "drop_rate", "pos_drop_rate", "patch_drop_rate", "proj_drop_rate",
-  "attn_drop_rate", "drop_path_rate", "weight_init", "fix_init", "strict_img_size", "device", "dtype",
+  "img_size",
+  "patch_size",
+  "in_chans",
+  "num_classes",
+  "global_pool",
+  "embed_dim",
+  "depth",
+  "num_heads",
+  "mlp_ratio",
+  "qkv_bias",
+  "proj_bias",
+  "init_values",
+  "class_token",
+  "no_embed_class",
+  "reg_tokens",
+  "pre_norm",
+  "final_norm",
+  "fc_norm",
+  "pool_include_prefix",
+  "dynamic_img_size",
+  "dynamic_img_pad",
+  "pos_embed",
+  "embed_norm_layer",
+  "norm_layer",
+  "act_layer",
+  "attn_layer",
+  "qk_scale",
+  "patch_norm",
+  "representation_size",
+  "head",
+  "head_hidden_size",
+  "head_dim",
+  "norm_eps",
+  "drop_rate",
+  "pos_drop_rate",
+  "patch_drop_rate",
+  "proj_drop_rate",
+  "attn_drop_rate",
+  "drop_path_rate",
+  "weight_init",
+  "fix_init",
+  "strict_img_size",
+  "device",
+  "dtype",
 };
 
 static bool
@@ -98,11 +136,15 @@ check_keys (const struct object *args, vit_error *err)
   json_object_foreach ((json_t *) args->json, key, value) {
     bool given = !json_is_null (value), set = given && !json_is_false (value);
     if ((LISTED (refused_if_true, key) && set) || (LISTED (refused_if_given, key) && given))
-      return fail (err, VIT_ERR_FORMAT, "%s: model_args.%s is %s, which is not supported: only timm's plain "
-          "VisionTransformer is", args->file, key, object_text (text, sizeof text, value));
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: model_args.%s is %s, which is not supported: only timm's plain "
+          "VisionTransformer is",
+          args->file, key, object_text (text, sizeof text, value));
     if (set && !LISTED (refused_if_true, key) && !LISTED (known, key))
-      return fail (err, VIT_ERR_FORMAT, "%s: model_args.%.60s (%s) is not known, so the network could be another one; "
-          "remove the key if it changes nothing", args->file, key, object_text (text, sizeof text, value));
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: model_args.%.60s (%s) is not known, so the network could be another one; "
+          "remove the key if it changes nothing",
+          args->file, key, object_text (text, sizeof text, value));
   }
   return true;
 }
@@ -120,8 +162,10 @@ read_architecture (struct vit_config *c, struct claims *claims, const struct obj
     if (strncmp (name, e->start, n) != 0 || !strstr (name, e->contains))
       continue;
     if (e->refused)
-      return fail (err, VIT_ERR_FORMAT, "%s: architecture '%.60s' has %s, which is not supported: only timm's plain "
-          "VisionTransformer is", root->file, name, e->refused);
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: architecture '%.60s' has %s, which is not supported: only timm's plain "
+          "VisionTransformer is",
+          root->file, name, e->refused);
     claims->heads = e->heads ? e->heads : claims->heads;
     c->eps = e->eps > 0 ? e->eps : c->eps;
     c->act = e->act != ACT_NONE ? e->act : c->act;
@@ -156,9 +200,10 @@ check_sizes (const struct vit_config *c, const struct source *s, const struct ob
     return fail (err, VIT_ERR_FORMAT, "%s: model_args.mlp_ratio is %g, expected a positive number", args->file, ratio);
   /* as timm: int (embed_dim * mlp_ratio) */
   return !given || (uint32_t) (c->dim * ratio) == c->mlp_dim
-      || fail (err, VIT_ERR_FORMAT, "%s: model_args.mlp_ratio is %g, which makes an MLP of width %u, but the tensors "
-          "in %s make it %u; use the config.json that belongs to these weights", args->file, ratio,
-          (uint32_t) (c->dim * ratio), weights_path (s->weights), c->mlp_dim);
+      || fail (err, VIT_ERR_FORMAT,
+          "%s: model_args.mlp_ratio is %g, which makes an MLP of width %u, but the tensors "
+          "in %s make it %u; use the config.json that belongs to these weights",
+          args->file, ratio, (uint32_t) (c->dim * ratio), weights_path (s->weights), c->mlp_dim);
 }
 
 /* init_values: a number where there is layer scale, else null. embed_norm_layer: a norm's name where there is one. */
@@ -171,18 +216,20 @@ check_named_parts (const struct vit_config *c, const struct source *s, const str
   if (!object_number (args, "init_values", &init, &given, err))
     return false;
   if (given && !c->layer_scale)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.init_values asks for layer scale, but %s has no tensor "
-        "'blocks.0.ls1.gamma'; use the config.json that belongs to these weights", args->file,
-        weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args.init_values asks for layer scale, but %s has no tensor "
+        "'blocks.0.ls1.gamma'; use the config.json that belongs to these weights",
+        args->file, weights_path (s->weights));
   if (!object_string (args, "embed_norm_layer", &norm, &given, err))
     return false;
   if (strcmp (norm, "layernorm") != 0 && strcmp (norm, "layernormfp32") != 0)
     return fail (err, VIT_ERR_FORMAT, "%s: model_args.embed_norm_layer '%.40s' is not supported, expected layernorm",
         args->file, norm);
   if (given && !c->patch_norm)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.embed_norm_layer asks for a norm, but %s has no tensor "
-        "'patch_embed.norm.weight'; use the config.json that belongs to these weights", args->file,
-        weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args.embed_norm_layer asks for a norm, but %s has no tensor "
+        "'patch_embed.norm.weight'; use the config.json that belongs to these weights",
+        args->file, weights_path (s->weights));
   return true;
 }
 
@@ -214,10 +261,10 @@ check_head (struct vit_config *c, const struct source *s, const struct object *a
   if (given)
     kind = kinds[HEAD_TANH];
   if (strcmp (kind, kinds[c->head]) != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args asks for a head of kind '%.40s', but the tensors in %s make it "
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args asks for a head of kind '%.40s', but the tensors in %s make it "
         "'%s' (kinds: linear, tanh with pre_logits.fc and head, mlp with head.norm, head.fc1 and head.fc2)",
-        args->file, kind,
-        weights_path (s->weights), kinds[c->head]);
+        args->file, kind, weights_path (s->weights), kinds[c->head]);
   if (given && !config_agree (args, "representation_size", hidden, c->head_hidden, s, err))
     return false;
   return object_u32 (args, "head_hidden_size", 1, UINT32_MAX, &hidden, NULL, err)
@@ -243,8 +290,10 @@ read_layers (struct vit_config *c, const struct object *args, vit_error *err)
     return fail (err, VIT_ERR_FORMAT, "%s: model_args.norm_layer '%.40s' is not supported, expected layernorm",
         args->file, norm);
   if (strcmp (attention, "attn") != 0 || strcmp (pos, "learn") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.attn_layer '%.40s' with pos_embed '%.40s' is not supported, "
-        "expected 'attn' with 'learn'", args->file, attention, pos);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args.attn_layer '%.40s' with pos_embed '%.40s' is not supported, "
+        "expected 'attn' with 'learn'",
+        args->file, attention, pos);
   if (norm_given)
     c->eps = 1e-6f; /* of timm's own LayerNorm, whatever the entry point says */
   for (size_t i = 0; act && i < sizeof acts / sizeof *acts; i++) {
@@ -254,8 +303,10 @@ read_layers (struct vit_config *c, const struct object *args, vit_error *err)
     }
   }
   if (act)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.act_layer '%.40s' is not supported; supported are gelu, "
-        "gelu_tanh, quick_gelu and relu", args->file, act);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args.act_layer '%.40s' is not supported; supported are gelu, "
+        "gelu_tanh, quick_gelu and relu",
+        args->file, act);
   return config_eps (args, "norm_eps", c, err);
 }
 
@@ -272,8 +323,10 @@ read_pool (struct vit_config *c, const struct object *root, const struct object 
         pool);
   c->pool = strcmp (pool, "avg") == 0 ? POOL_MEAN : POOL_TOKEN;
   if (with_prefix && c->pool == POOL_MEAN && c->num_prefix)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_args.pool_include_prefix is true, which is not supported: the mean is "
-        "taken over the patches alone", root->file);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_args.pool_include_prefix is true, which is not supported: the mean is "
+        "taken over the patches alone",
+        root->file);
   return true;
 }
 
@@ -289,8 +342,10 @@ read_input_size (struct claims *claims, const struct object *pretrained, vit_err
     v[i] = json_integer_value (json_array_get (size, i));
   char text[80];
   if (v[0] != 3 || v[1] < 1 || v[2] < 1 || v[1] > IMAGE_MAX || v[2] > IMAGE_MAX)
-    return fail (err, VIT_ERR_FORMAT, "%s: pretrained_cfg.input_size is %s, expected [3, height, width] with sides "
-        "from 1 to %d", pretrained->file, object_text (text, sizeof text, size), IMAGE_MAX);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: pretrained_cfg.input_size is %s, expected [3, height, width] with sides "
+        "from 1 to %d",
+        pretrained->file, object_text (text, sizeof text, size), IMAGE_MAX);
   claims->stored_height = claims->image_height = (uint32_t) v[1];
   claims->stored_width = claims->image_width = (uint32_t) v[2];
   return true;
@@ -322,11 +377,15 @@ config_timm (struct vit_config *c, struct claims *claims, const struct source *s
     return false;
   config_text (c->family, sizeof c->family, "timm");
   if (s->layout != LAYOUT_TIMM)
-    return fail (err, VIT_ERR_FORMAT, "%s: describes a timm model, but the tensors in %s have transformers' names; use "
-        "the config.json that belongs to these weights", root->file, weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: describes a timm model, but the tensors in %s have transformers' names; use "
+        "the config.json that belongs to these weights",
+        root->file, weights_path (s->weights));
   if (s->has_dist)
-    return fail (err, VIT_ERR_FORMAT, "%s: has a distillation token (dist_token), whose second head timm averages in; "
-        "that is not supported, a DeiT without distillation is", weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: has a distillation token (dist_token), whose second head timm averages in; "
+        "that is not supported, a DeiT without distillation is",
+        weights_path (s->weights));
   uint32_t classes = c->classes;
   return read_architecture (c, claims, root, err)
       && object_u32 (root, "num_classes", 0, UINT32_MAX, &classes, NULL, err)

@@ -19,14 +19,18 @@ check_type (const struct object *root, vit_error *err)
   if (!object_string (root, "model_type", &type, NULL, err))
     return false;
   if (strcmp (type, "vit") != 0 && strcmp (type, "deit") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as "
-        "transformers saves them, and timm's VisionTransformer", root->file, type);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: model_type '%.60s' is not supported; supported are 'vit' and 'deit' as "
+        "transformers saves them, and timm's VisionTransformer",
+        root->file, type);
   const json_t *classes = json_object_get (root->json, "architectures");
   if (json_is_array (classes) && json_array_size (classes) > 0)
     class = json_string_value (json_array_get (classes, 0));
   if (class && strcmp (class, "ViTForImageClassification") != 0 && strcmp (class, "DeiTForImageClassification") != 0)
-    return fail (err, VIT_ERR_FORMAT, "%s: architecture '%.60s' is not supported, expected ViTForImageClassification "
-        "or DeiTForImageClassification; fine-tune and save it as one of these", root->file, class);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: architecture '%.60s' is not supported, expected ViTForImageClassification "
+        "or DeiTForImageClassification; fine-tune and save it as one of these",
+        root->file, class);
   return true;
 }
 
@@ -53,9 +57,15 @@ read_act (struct vit_config *c, const struct object *root, vit_error *err)
     const char *name;
     enum act act;
   } acts[] = {
-    { "gelu", ACT_GELU_ERF }, { "gelu_python", ACT_GELU_ERF }, { "gelu_new", ACT_GELU_TANH },
-    { "gelu_fast", ACT_GELU_TANH }, { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_accurate", ACT_GELU_TANH },
-    { "gelu_python_tanh", ACT_GELU_TANH }, { "quick_gelu", ACT_GELU_QUICK }, { "relu", ACT_RELU },
+    { "gelu", ACT_GELU_ERF },
+    { "gelu_python", ACT_GELU_ERF },
+    { "gelu_new", ACT_GELU_TANH },
+    { "gelu_fast", ACT_GELU_TANH },
+    { "gelu_pytorch_tanh", ACT_GELU_TANH },
+    { "gelu_accurate", ACT_GELU_TANH },
+    { "gelu_python_tanh", ACT_GELU_TANH },
+    { "quick_gelu", ACT_GELU_QUICK },
+    { "relu", ACT_RELU },
   };
   const char *name = "gelu";
   if (!object_string (root, "hidden_act", &name, NULL, err))
@@ -66,8 +76,10 @@ read_act (struct vit_config *c, const struct object *root, vit_error *err)
       return true;
     }
   }
-  return fail (err, VIT_ERR_FORMAT, "%s: hidden_act '%.40s' is not supported; supported are gelu, gelu_new, "
-      "gelu_pytorch_tanh, quick_gelu and relu", root->file, name);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: hidden_act '%.40s' is not supported; supported are gelu, gelu_new, "
+      "gelu_pytorch_tanh, quick_gelu and relu",
+      root->file, name);
 }
 
 bool
@@ -77,8 +89,10 @@ config_transformers (struct vit_config *c, struct claims *claims, const struct s
   if (!check_type (root, err))
     return false;
   if (s->layout != LAYOUT_TRANSFORMERS)
-    return fail (err, VIT_ERR_FORMAT, "%s: describes a transformers model, but the tensors in %s have timm's names; "
-        "use the config.json that belongs to these weights", root->file, weights_path (s->weights));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: describes a transformers model, but the tensors in %s have timm's names; "
+        "use the config.json that belongs to these weights",
+        root->file, weights_path (s->weights));
   const char *type = json_string_value (json_object_get (root->json, "model_type"));
   const json_t *classes = json_object_get (root->json, "architectures");
   const char *name = json_string_value (json_array_get (classes, 0));

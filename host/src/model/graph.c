@@ -61,8 +61,7 @@ touch (struct graph *g, uint32_t tensor)
 }
 
 /* Appends an op; the list was sized for the deepest case, so there is room. */
-static struct op *
-add (struct graph *g, enum op_kind kind, uint32_t x, uint32_t y, const char *format, ...)
+static struct op *add (struct graph *g, enum op_kind kind, uint32_t x, uint32_t y, const char *format, ...)
     __attribute__ ((format (printf, 5, 6)));
 static struct op *
 add (struct graph *g, enum op_kind kind, uint32_t x, uint32_t y, const char *format, ...)
@@ -158,8 +157,8 @@ emit_block (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *
     .out_stride = d.A,
     .scale = c->qk_scale,
   };
-  set_linear (add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual", i), &b->proj, rows, d.A,
-      VIT_ACT_NONE, 1);
+  set_linear (add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual", i), &b->proj, rows, d.A, VIT_ACT_NONE,
+      1);
   set_norm (g, add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm2", i), &b->norm2, rows, d.C);
   set_linear (add (g, OP_LINEAR, s->normed, s->hidden, "blocks.%u.mlp.act", i), &b->fc1, rows, d.C, c->act, 0);
   set_linear (add (g, OP_LINEAR, s->hidden, stream, "blocks.%u", i), &b->fc2, rows, c->mlp_dim, VIT_ACT_NONE, 1);

@@ -9,8 +9,8 @@
 struct tensor_slot {
   uint32_t rows, columns;
   enum store store;
-  uint64_t offset, bytes;       /* in the arena; rows up to a multiple of ROW_PAD */
-  uint32_t first_op, last_op;   /* written by the one, read last by the other */
+  uint64_t offset, bytes;     /* in the arena; rows up to a multiple of ROW_PAD */
+  uint32_t first_op, last_op; /* written by the one, read last by the other */
 };
 
 struct op;
@@ -28,8 +28,8 @@ struct graph {
 /* Plans the network for a batch. Tensor 0 is the input, normalised patch rows (batch * patches, 3 * patch area), at
  * offset 0 of the arena; the last op writes the logits, float (batch, classes). */
 bool graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *err);
-void graph_finish (struct graph *g); /* accepts a zeroed one */
-const char *graph_op_name (const struct graph *g, uint32_t op);            /* NULL past the end */
+void graph_finish (struct graph *g);                                            /* accepts a zeroed one */
+const char *graph_op_name (const struct graph *g, uint32_t op);                 /* NULL past the end */
 const struct tensor_slot *graph_op_output (const struct graph *g, uint32_t op); /* op == num_ops: the logits */
 /* Records ops 0 .. num - 1, each followed by a barrier. */
 bool graph_record (const struct graph *g, struct recorder *rec, const struct buffer *arena, uint32_t num,

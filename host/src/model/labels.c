@@ -55,8 +55,10 @@ check_text (const char *path, const char *text, size_t size, vit_error *err)
   for (size_t i = 0; i < size;) {
     size_t n = utf8_length ((const unsigned char *) text + i);
     if (n == 0 || text[i] == 0)
-      return fail (err, VIT_ERR_FORMAT, "%s: line %u is not UTF-8 text, expected one label a line; save the file as "
-          "UTF-8", path, line);
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: line %u is not UTF-8 text, expected one label a line; save the file as "
+          "UTF-8",
+          path, line);
     line += text[i] == '\n';
     i += n;
   }
@@ -123,8 +125,10 @@ vit_labels_read (const char *path, uint32_t expected, char ***labels, vit_error 
   bool ok = check_text (path, text, size, err);
   uint32_t count = ok ? count_lines (text + mark, text + size) : 0;
   if (ok && count != expected)
-    ok = fail (err, VIT_ERR_FORMAT, "%s: has %u labels, but the model has %u classes; expected one label a line, in "
-        "the order of the classes", path, count, expected);
+    ok = fail (err, VIT_ERR_FORMAT,
+        "%s: has %u labels, but the model has %u classes; expected one label a line, in "
+        "the order of the classes",
+        path, count, expected);
   ok = ok && alloc_labels (&out, expected, err) && copy_lines (out, expected, text + mark, text + size, err);
   free (text);
   if (ok)

@@ -51,8 +51,7 @@ load_vector (struct loader *l, enum slot slot, uint32_t block, struct buffer *ou
 static bool
 load_norm (struct loader *l, enum slot weight, uint32_t block, struct norm *out)
 {
-  return load_vector (l, weight, block, &out->weight)
-      && load_vector (l, (enum slot) (weight + 1), block, &out->bias);
+  return load_vector (l, weight, block, &out->weight) && load_vector (l, (enum slot) (weight + 1), block, &out->bias);
 }
 
 /* diag (scale) * (W x + b) is one linear: layer scale costs nothing at run time. */
@@ -98,11 +97,9 @@ load_block (struct loader *l, uint32_t i)
 {
   const struct vit_config *c = &l->m->cfg;
   struct block *b = &l->m->blocks[i];
-  return load_norm (l, SLOT_NORM1_W, i, &b->norm1)
-      && load_linear (l, SLOT_QKV_W, NUM_SLOTS, i, c->dim, &b->qkv)
+  return load_norm (l, SLOT_NORM1_W, i, &b->norm1) && load_linear (l, SLOT_QKV_W, NUM_SLOTS, i, c->dim, &b->qkv)
       && load_linear (l, SLOT_PROJ_W, SLOT_LS1, i, c->heads * c->head_dim, &b->proj)
-      && load_norm (l, SLOT_NORM2_W, i, &b->norm2)
-      && load_linear (l, SLOT_FC1_W, NUM_SLOTS, i, c->dim, &b->fc1)
+      && load_norm (l, SLOT_NORM2_W, i, &b->norm2) && load_linear (l, SLOT_FC1_W, NUM_SLOTS, i, c->dim, &b->fc1)
       && load_linear (l, SLOT_FC2_W, SLOT_LS2, i, c->mlp_dim, &b->fc2);
 }
 
@@ -243,9 +240,10 @@ vit_model_destroy (vit_model **model)
 static double
 count_flops (const struct vit_config *c)
 {
-  double patches = config_patches (c), tokens = config_tokens (c), dim = c->dim, width = (double) c->heads * c->head_dim;
-  double block = tokens * dim * 3 * width + tokens * width * dim + 2 * tokens * tokens * width
-      + 2 * tokens * dim * c->mlp_dim;
+  double patches = config_patches (c), tokens = config_tokens (c), dim = c->dim,
+         width = (double) c->heads * c->head_dim;
+  double block =
+      tokens * dim * 3 * width + tokens * width * dim + 2 * tokens * tokens * width + 2 * tokens * dim * c->mlp_dim;
   double head = c->head == HEAD_LINEAR ? dim * c->classes : (dim + c->classes) * c->head_hidden;
   return 2 * (patches * dim * 3 * c->patch_width * c->patch_height + c->depth * block + head);
 }

@@ -22,15 +22,15 @@ struct vit_model {
   vit_device *dev;
   struct vit_config cfg;
   struct vit_preprocess preprocess;
-  char **labels;                     /* (classes) */
-  enum store store;                  /* of weights */
-  enum store activations;            /* of what the linears read, but for the pooled vector, which is float */
+  char **labels;          /* (classes) */
+  enum store store;       /* of weights */
+  enum store activations; /* of what the linears read, but for the pooled vector, which is float */
   struct weight patch_embed;
-  struct buffer prefix, pos;         /* float (num_prefix, dim), (tokens, dim) */
+  struct buffer prefix, pos; /* float (num_prefix, dim), (tokens, dim) */
   struct norm patch_norm, pre_norm, norm, pool_norm, head_norm;
-  struct block *blocks;              /* (depth) */
+  struct block *blocks; /* (depth) */
   struct weight head_fc1, head;
-  uint64_t parameters, bytes;        /* numbers; device memory */
+  uint64_t parameters, bytes; /* numbers; device memory */
 };
 
 vit_model *model_ref (vit_model *m);

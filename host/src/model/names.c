@@ -112,8 +112,7 @@ source_find (const struct source *s, enum head head, enum slot slot, enum part p
   char name[SOURCE_NAME_SIZE];
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     bool bias;
-    if (names_slot (&rows[i], s->layout, head, slot, part, &bias)
-        && spell (name, rows[i].text, s->base, bias, block)) {
+    if (names_slot (&rows[i], s->layout, head, slot, part, &bias) && spell (name, rows[i].text, s->base, bias, block)) {
       const struct tensor *t = weights_find (s->weights, name);
       if (t)
         return t;
@@ -172,7 +171,8 @@ source_detect (struct source *s, const struct weights *weights, vit_error *err)
     if (source_find (s, HEAD_LINEAR, SLOT_PATCH_W, PART_WHOLE, 0))
       return true;
   }
-  return fail (err, VIT_ERR_FORMAT, "%s: is not a Vision Transformer whose names are known: it has neither "
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: is not a Vision Transformer whose names are known: it has neither "
       "'patch_embed.proj.weight' (timm) nor 'vit.embeddings.patch_embeddings.projection.weight' (transformers) among "
       "its %u tensors ('%.60s', ...); supported are timm's VisionTransformer and transformers' ViT and DeiT "
       "classifiers",

@@ -19,16 +19,26 @@ whole_shape (const struct vit_config *c, const struct source *s, enum slot slot)
   uint64_t dim = c->dim, attention = (uint64_t) c->heads * c->head_dim;
   uint64_t head_in = c->head == HEAD_LINEAR ? c->dim : c->head_hidden;
   switch (slot) {
-    case SLOT_PATCH_W: return SHAPE (dim, 3, c->patch_height, c->patch_width);
-    case SLOT_POS: return SHAPE (1, s->pos_rows, dim);
-    case SLOT_QKV_W: return SHAPE (3 * attention, dim);
-    case SLOT_QKV_B: return SHAPE (3 * attention);
-    case SLOT_PROJ_W: return SHAPE (dim, attention);
-    case SLOT_FC1_W: return SHAPE (c->mlp_dim, dim);
-    case SLOT_FC2_W: return SHAPE (dim, c->mlp_dim);
-    case SLOT_HEAD_FC1_W: return SHAPE (c->head_hidden, dim);
-    case SLOT_HEAD_W: return SHAPE (c->classes, head_in);
-    default: return SHAPE (slot_count (c, slot));
+    case SLOT_PATCH_W:
+      return SHAPE (dim, 3, c->patch_height, c->patch_width);
+    case SLOT_POS:
+      return SHAPE (1, s->pos_rows, dim);
+    case SLOT_QKV_W:
+      return SHAPE (3 * attention, dim);
+    case SLOT_QKV_B:
+      return SHAPE (3 * attention);
+    case SLOT_PROJ_W:
+      return SHAPE (dim, attention);
+    case SLOT_FC1_W:
+      return SHAPE (c->mlp_dim, dim);
+    case SLOT_FC2_W:
+      return SHAPE (dim, c->mlp_dim);
+    case SLOT_HEAD_FC1_W:
+      return SHAPE (c->head_hidden, dim);
+    case SLOT_HEAD_W:
+      return SHAPE (c->classes, head_in);
+    default:
+      return SHAPE (slot_count (c, slot));
   }
 }
 
@@ -54,8 +64,7 @@ parts_find (struct parts *p, const struct vit_config *c, const struct source *s,
       add (p, c, s, slot, block, PART_DIST, SHAPE (1, 1, c->dim));
     if (s->registers)
       add (p, c, s, slot, block, PART_REGISTERS, SHAPE (1, s->registers, c->dim));
-  } else if ((slot == SLOT_QKV_W || slot == SLOT_QKV_B)
-      && !source_find (s, c->head, SLOT_QKV_W, PART_WHOLE, block)) {
+  } else if ((slot == SLOT_QKV_W || slot == SLOT_QKV_B) && !source_find (s, c->head, SLOT_QKV_W, PART_WHOLE, block)) {
     for (enum part which = PART_Q; which <= PART_V; which++)
       add (p, c, s, slot, block, which, slot == SLOT_QKV_W ? SHAPE (attention, c->dim) : SHAPE (attention));
   } else
@@ -81,9 +90,10 @@ read_tensor (const struct tensor *t, float *out, vit_error *err)
   tensor_to_float (t, 0, t->count, out);
   for (uint64_t i = 0; i < t->count; i++) {
     if (!isfinite (out[i]))
-      return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %s at %s, expected finite numbers; the training that made "
-          "it failed or the file is damaged", t->file, t->name, isnan (out[i]) ? "NaN" : "infinity",
-          place_text (place, sizeof place, t, i));
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: tensor '%s' has %s at %s, expected finite numbers; the training that made "
+          "it failed or the file is damaged",
+          t->file, t->name, isnan (out[i]) ? "NaN" : "infinity", place_text (place, sizeof place, t, i));
   }
   return true;
 }

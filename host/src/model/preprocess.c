@@ -180,7 +180,10 @@ taps_nearest_torch (struct taps *t, uint32_t source, uint32_t resized, int32_t s
 }
 
 /* A resize along one direction by a filter. */
-struct resampling { const struct filter *filter; uint32_t source, resized; };
+struct resampling {
+  const struct filter *filter;
+  uint32_t source, resized;
+};
 
 /* Weights of the pixels under the filter at one output position, their sum 1; returns how many. */
 static uint32_t
@@ -296,8 +299,8 @@ vertical_first (const struct geometry *g, const struct vit_preprocess *rules)
 {
   const int64_t columns = (int64_t) g->source_width - g->resized_width;
   const int64_t rows = (int64_t) g->source_height - g->resized_height;
-  return rules->rounding != VIT_ROUNDING_TRANSFORMERS && rules->filter != VIT_FILTER_NEAREST && columns != 0
-      && rows > 0 && rows > 2 * columns;
+  return rules->rounding != VIT_ROUNDING_TRANSFORMERS && rules->filter != VIT_FILTER_NEAREST && columns != 0 && rows > 0
+      && rows > 2 * columns;
 }
 
 static bool
@@ -319,14 +322,15 @@ rules_check (const struct vit_preprocess *rules, vit_error *err)
     return fail (err, VIT_ERR_ARG, "preprocessing: unknown filter %u, expected one of enum vit_filter",
         (unsigned) rules->filter);
   if ((unsigned) rules->resize > VIT_RESIZE_LONGEST || (unsigned) rules->rounding > VIT_ROUNDING_TRANSFORMERS_PIL)
-    return fail (err, VIT_ERR_ARG, "preprocessing: unknown resize mode %u or rounding %u, expected one of enum "
-        "vit_resize and vit_rounding", (unsigned) rules->resize, (unsigned) rules->rounding);
+    return fail (err, VIT_ERR_ARG,
+        "preprocessing: unknown resize mode %u or rounding %u, expected one of enum "
+        "vit_resize and vit_rounding",
+        (unsigned) rules->resize, (unsigned) rules->rounding);
   return true;
 }
 
 bool
-geometry_init (struct geometry *g, const struct vit_preprocess *rules, uint32_t width, uint32_t height,
-    vit_error *err)
+geometry_init (struct geometry *g, const struct vit_preprocess *rules, uint32_t width, uint32_t height, vit_error *err)
 {
   memset (g, 0, sizeof *g);
   if (!rules_check (rules, err))

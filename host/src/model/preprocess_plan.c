@@ -7,19 +7,34 @@
 #include <string.h>
 
 /* What a plane's row is made of: units of some bytes, each for one pixel or (halved) two; halved rows likewise. */
-struct plane_layout { uint8_t unit_bytes; bool half_x, half_y; };
+struct plane_layout {
+  uint8_t unit_bytes;
+  bool half_x, half_y;
+};
 
 static const struct format_layout {
   const char *name;
-  uint32_t kind;                 /* VIT_FRAME_ */
+  uint32_t kind; /* VIT_FRAME_ */
   uint32_t num_planes;
   struct plane_layout planes[3];
-  uint32_t shift[3];             /* bits: of R, G, B or Y, U, V in a pixel, pair or packed word */
+  uint32_t shift[3]; /* bits: of R, G, B or Y, U, V in a pixel, pair or packed word */
   uint32_t u_plane, v_plane;
 } formats[] = {
-#define PACKED(unit) 1, { { unit, false, false } }
-#define FULL { 1, false, false }
-#define HALF(unit) { unit, true, true }
+#define PACKED(unit)                                                                                                   \
+  1,                                                                                                                   \
+  {                                                                                                                    \
+    {                                                                                                                  \
+      unit, false, false                                                                                               \
+    }                                                                                                                  \
+  }
+#define FULL                                                                                                           \
+  {                                                                                                                    \
+    1, false, false                                                                                                    \
+  }
+#define HALF(unit)                                                                                                     \
+  {                                                                                                                    \
+    unit, true, true                                                                                                   \
+  }
   [VIT_FORMAT_RGB] = { "RGB", VIT_FRAME_RGB24, PACKED (3), { 0, 8, 16 }, 0, 0 },
   [VIT_FORMAT_BGR] = { "BGR", VIT_FRAME_RGB24, PACKED (3), { 16, 8, 0 }, 0, 0 },
   [VIT_FORMAT_RGBX] = { "RGBx", VIT_FRAME_RGB32, PACKED (4), { 0, 8, 16 }, 0, 0 },
@@ -40,7 +55,9 @@ static const struct format_layout {
 };
 
 /* Luma's share of red and blue; green has the rest. */
-static const struct { double red, blue; } matrices[] = {
+static const struct {
+  double red, blue;
+} matrices[] = {
   [VIT_MATRIX_BT601] = { 0.299, 0.114 },
   [VIT_MATRIX_BT709] = { 0.2126, 0.0722 },
   [VIT_MATRIX_BT2020] = { 0.2627, 0.0593 },
@@ -82,8 +99,9 @@ preprocess_image_check (const vit_image *image, vit_error *err)
       return fail (err, VIT_ERR_ARG, "picture: stride of plane %u is %u bytes, %s of %u pixels a row needs at least %u",
           i, image->strides[i], f->name, w, row_bytes);
   }
-  if (image->crop.width && (!image->crop.height || image->crop.x >= w || image->crop.y >= h
-          || image->crop.width > w - image->crop.x || image->crop.height > h - image->crop.y))
+  if (image->crop.width
+      && (!image->crop.height || image->crop.x >= w || image->crop.y >= h || image->crop.width > w - image->crop.x
+          || image->crop.height > h - image->crop.y))
     return fail (err, VIT_ERR_ARG, "picture: crop of %u x %u pixels at (%u, %u) isn't inside the %u x %u picture",
         image->crop.width, image->crop.height, image->crop.x, image->crop.y, w, h);
   return true;
@@ -313,14 +331,16 @@ normalisation_check (const struct vit_preprocess *rules, uint32_t patch_w, uint3
         rules->width, rules->height, patch_w, patch_h);
   for (int c = 0; c < 3; c++)
     if (!(rules->std[c] > 0.0f) || !isfinite (rules->std[c]) || !isfinite (rules->mean[c]))
-      return fail (err, VIT_ERR_ARG, "preprocessing: mean %g and std %g of channel %d, expected finite numbers and a "
-          "std above 0", (double) rules->mean[c], (double) rules->std[c], c);
+      return fail (err, VIT_ERR_ARG,
+          "preprocessing: mean %g and std %g of channel %d, expected finite numbers and a "
+          "std above 0",
+          (double) rules->mean[c], (double) rules->std[c], c);
   return true;
 }
 
 bool
-preprocess_plan (struct preprocess_plan *plan, const struct vit_preprocess *rules, uint32_t patch_w,
-    uint32_t patch_h, const vit_image *image, vit_error *err)
+preprocess_plan (struct preprocess_plan *plan, const struct vit_preprocess *rules, uint32_t patch_w, uint32_t patch_h,
+    const vit_image *image, vit_error *err)
 {
   struct geometry g;
   memset (plan, 0, sizeof *plan);

@@ -17,8 +17,10 @@ set_normal (struct vit_preprocess *p, const struct object *o, const double mean[
     p->mean[i] = (float) mean[i];
     p->std[i] = (float) std[i];
     if (!isfinite (p->mean[i]) || !isfinite (p->std[i]) || p->std[i] == 0)
-      return fail (err, VIT_ERR_FORMAT, "%s: channel %d is normalised by mean %g and deviation %g, expected finite "
-          "numbers and a deviation other than 0", o->file, i, mean[i], std[i]);
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: channel %d is normalised by mean %g and deviation %g, expected finite "
+          "numbers and a deviation other than 0",
+          o->file, i, mean[i], std[i]);
   }
   return true;
 }
@@ -45,8 +47,10 @@ timm_filter (struct vit_preprocess *p, const struct object *o, vit_error *err)
       return true;
     }
   }
-  return fail (err, VIT_ERR_FORMAT, "%s: %sinterpolation '%.40s' is not known, expected nearest, box, bilinear, "
-      "hamming, bicubic or lanczos", o->file, o->where, name);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: %sinterpolation '%.40s' is not known, expected nearest, box, bilinear, "
+      "hamming, bicubic or lanczos",
+      o->file, o->where, name);
 }
 
 static bool
@@ -102,8 +106,14 @@ struct processor {
   double mean[3], std[3];
 };
 
-#define CLIP_MEAN { 0.48145466, 0.4578275, 0.40821073 }
-#define CLIP_STD { 0.26862954, 0.26130258, 0.27577711 }
+#define CLIP_MEAN                                                                                                      \
+  {                                                                                                                    \
+    0.48145466, 0.4578275, 0.40821073                                                                                  \
+  }
+#define CLIP_STD                                                                                                       \
+  {                                                                                                                    \
+    0.26862954, 0.26130258, 0.27577711                                                                                 \
+  }
 
 static const struct processor processors[] = {
   { "ViT", true, false, 224, 0, 2, { 0.5, 0.5, 0.5 }, { 0.5, 0.5, 0.5 } },
@@ -113,10 +123,8 @@ static const struct processor processors[] = {
 };
 
 /* Steps that no rule here can express. */
-static const char *const other_steps[] = {
-  "do_pad", "do_flip_channel_order", "do_thumbnail", "do_align_long_axis", "do_align_axis", "do_grayscale",
-  "rescale_offset", "crop_pct", "do_crop_margin", "include_top"
-};
+static const char *const other_steps[] = { "do_pad", "do_flip_channel_order", "do_thumbnail", "do_align_long_axis",
+  "do_align_axis", "do_grayscale", "rescale_offset", "crop_pct", "do_crop_margin", "include_top" };
 
 static bool
 find_processor (const struct processor **out, const struct object *root, vit_error *err)
@@ -137,8 +145,10 @@ find_processor (const struct processor **out, const struct object *root, vit_err
     }
   }
   if (name)
-    return fail (err, VIT_ERR_FORMAT, "%s: image_processor_type '%.60s' is not supported; supported are the processors "
-        "of ViT, DeiT, CLIP and Bit", root->file, name);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: image_processor_type '%.60s' is not supported; supported are the processors "
+        "of ViT, DeiT, CLIP and Bit",
+        root->file, name);
   return true;
 }
 
@@ -183,8 +193,10 @@ read_resize (struct vit_preprocess *p, const struct processor *base, const struc
       || !read_size (root, "size", base->square, &p->resize_height, &p->resize_width, &shortest, err))
     return false;
   if (!resize)
-    return fail (err, VIT_ERR_FORMAT, "%s: do_resize is false, but frames of any size must reach the network's; set it "
-        "to true with a size", root->file);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: do_resize is false, but frames of any size must reach the network's; set it "
+        "to true with a size",
+        root->file);
   p->resize = shortest ? VIT_RESIZE_SHORTEST : VIT_RESIZE_SQUASH;
   p->height = p->resize_height;
   p->width = p->resize_width;
@@ -196,8 +208,10 @@ read_resize (struct vit_preprocess *p, const struct processor *base, const struc
     return fail (err, VIT_ERR_FORMAT, "%s: crop_size has only a shortest_edge, expected {\"height\", \"width\"}",
         root->file);
   if (shortest && !crop)
-    return fail (err, VIT_ERR_FORMAT, "%s: size keeps the picture's shape (shortest_edge) and do_center_crop is off, "
-        "so the network's input would have no fixed size; set do_center_crop with a crop_size", root->file);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: size keeps the picture's shape (shortest_edge) and do_center_crop is off, "
+        "so the network's input would have no fixed size; set do_center_crop with a crop_size",
+        root->file);
   if (p->height > IMAGE_MAX || p->width > IMAGE_MAX)
     return fail (err, VIT_ERR_FORMAT, "%s: makes pictures of %ux%u, at most %dx%d are supported", root->file, p->width,
         p->height, IMAGE_MAX, IMAGE_MAX);

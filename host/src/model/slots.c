@@ -53,28 +53,43 @@ bool
 slot_present (const struct vit_config *c, enum slot slot)
 {
   switch (slot) {
-    case SLOT_PATCH_B: return c->patch_bias;
+    case SLOT_PATCH_B:
+      return c->patch_bias;
     case SLOT_PATCH_NORM_W:
-    case SLOT_PATCH_NORM_B: return c->patch_norm;
-    case SLOT_PREFIX: return c->num_prefix > 0;
+    case SLOT_PATCH_NORM_B:
+      return c->patch_norm;
+    case SLOT_PREFIX:
+      return c->num_prefix > 0;
     case SLOT_PRE_NORM_W:
-    case SLOT_PRE_NORM_B: return c->pre_norm;
-    case SLOT_QKV_B: return c->qkv_bias;
-    case SLOT_PROJ_B: return c->proj_bias;
+    case SLOT_PRE_NORM_B:
+      return c->pre_norm;
+    case SLOT_QKV_B:
+      return c->qkv_bias;
+    case SLOT_PROJ_B:
+      return c->proj_bias;
     case SLOT_FC1_B:
-    case SLOT_FC2_B: return c->mlp_bias;
+    case SLOT_FC2_B:
+      return c->mlp_bias;
     case SLOT_LS1:
-    case SLOT_LS2: return c->layer_scale;
+    case SLOT_LS2:
+      return c->layer_scale;
     case SLOT_NORM_W:
-    case SLOT_NORM_B: return c->final_norm;
+    case SLOT_NORM_B:
+      return c->final_norm;
     case SLOT_POOL_NORM_W:
-    case SLOT_POOL_NORM_B: return c->pool_norm;
+    case SLOT_POOL_NORM_B:
+      return c->pool_norm;
     case SLOT_HEAD_NORM_W:
-    case SLOT_HEAD_NORM_B: return c->head == HEAD_MLP;
-    case SLOT_HEAD_FC1_W: return c->head != HEAD_LINEAR;
-    case SLOT_HEAD_FC1_B: return c->head != HEAD_LINEAR && c->head_bias;
-    case SLOT_HEAD_B: return c->head_bias;
-    default: return slot < NUM_SLOTS;
+    case SLOT_HEAD_NORM_B:
+      return c->head == HEAD_MLP;
+    case SLOT_HEAD_FC1_W:
+      return c->head != HEAD_LINEAR;
+    case SLOT_HEAD_FC1_B:
+      return c->head != HEAD_LINEAR && c->head_bias;
+    case SLOT_HEAD_B:
+      return c->head_bias;
+    default:
+      return slot < NUM_SLOTS;
   }
 }
 
@@ -83,19 +98,32 @@ slot_count (const struct vit_config *c, enum slot slot)
 {
   size_t dim = c->dim, attention = (size_t) c->heads * c->head_dim;
   switch (slot) {
-    case SLOT_PATCH_W: return dim * 3 * c->patch_height * c->patch_width;
-    case SLOT_PREFIX: return c->num_prefix * dim;
-    case SLOT_POS: return config_tokens (c) * dim;
-    case SLOT_QKV_W: return 3 * attention * dim;
-    case SLOT_QKV_B: return 3 * attention;
-    case SLOT_PROJ_W: return dim * attention;
+    case SLOT_PATCH_W:
+      return dim * 3 * c->patch_height * c->patch_width;
+    case SLOT_PREFIX:
+      return c->num_prefix * dim;
+    case SLOT_POS:
+      return config_tokens (c) * dim;
+    case SLOT_QKV_W:
+      return 3 * attention * dim;
+    case SLOT_QKV_B:
+      return 3 * attention;
+    case SLOT_PROJ_W:
+      return dim * attention;
     case SLOT_FC1_W:
-    case SLOT_FC2_W: return c->mlp_dim * dim;
-    case SLOT_FC1_B: return c->mlp_dim;
-    case SLOT_HEAD_FC1_W: return c->head_hidden * dim;
-    case SLOT_HEAD_FC1_B: return c->head_hidden;
-    case SLOT_HEAD_W: return (size_t) c->classes * (c->head == HEAD_LINEAR ? c->dim : c->head_hidden);
-    case SLOT_HEAD_B: return c->classes;
-    default: return dim;
+    case SLOT_FC2_W:
+      return c->mlp_dim * dim;
+    case SLOT_FC1_B:
+      return c->mlp_dim;
+    case SLOT_HEAD_FC1_W:
+      return c->head_hidden * dim;
+    case SLOT_HEAD_FC1_B:
+      return c->head_hidden;
+    case SLOT_HEAD_W:
+      return (size_t) c->classes * (c->head == HEAD_LINEAR ? c->dim : c->head_hidden);
+    case SLOT_HEAD_B:
+      return c->classes;
+    default:
+      return dim;
   }
 }

@@ -10,9 +10,16 @@ enum layout { LAYOUT_TIMM, LAYOUT_TRANSFORMERS };
 
 /* A slot is one tensor, or up to three that are joined row by row: q, k, v; class, distillation, register tokens. */
 enum part {
-  PART_0, PART_1, PART_2, PART_WHOLE,
-  PART_Q = PART_0, PART_K = PART_1, PART_V = PART_2,
-  PART_CLASS = PART_0, PART_DIST = PART_1, PART_REGISTERS = PART_2
+  PART_0,
+  PART_1,
+  PART_2,
+  PART_WHOLE,
+  PART_Q = PART_0,
+  PART_K = PART_1,
+  PART_V = PART_2,
+  PART_CLASS = PART_0,
+  PART_DIST = PART_1,
+  PART_REGISTERS = PART_2
 };
 enum { SOURCE_NAME_SIZE = 128 };
 
@@ -23,8 +30,8 @@ struct source {
   const char *config;       /* path of config.json; NULL: a bare file */
   bool has_class, has_dist; /* prefix tokens */
   uint32_t registers;
-  uint32_t pos_rows;        /* rows of the stored position embedding */
-  uint32_t attention;       /* width of q, k and v each: heads * head_dim */
+  uint32_t pos_rows;  /* rows of the stored position embedding */
+  uint32_t attention; /* width of q, k and v each: heads * head_dim */
 };
 
 /* Finds out whose names these are. Fails with FORMAT where they are nobody's. */

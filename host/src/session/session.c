@@ -26,8 +26,9 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
   uint32_t batch = params && params->max_batch ? params->max_batch : 1;
   uint32_t flight = params && params->in_flight ? params->in_flight : 1;
   if (!model || batch > MAX_BATCH || flight > MAX_IN_FLIGHT) {
-    fail (err, VIT_ERR_ARG, "vit_session_create: found max_batch %u and in_flight %u, expected a model, 1 to %d and 1 to %d",
-        batch, flight, MAX_BATCH, MAX_IN_FLIGHT);
+    fail (err, VIT_ERR_ARG,
+        "vit_session_create: found max_batch %u and in_flight %u, expected a model, 1 to %d and 1 to %d", batch, flight,
+        MAX_BATCH, MAX_IN_FLIGHT);
     return NULL;
   }
   vit_session *s = calloc (1, sizeof *s);
@@ -75,7 +76,8 @@ enum vit_submit
 vit_session_submit (vit_session *s, const vit_image *images, uint32_t n, vit_error *err)
 {
   if (!s || !images || n == 0 || n > s->max_batch) {
-    fail (err, VIT_ERR_ARG, "vit_session_submit: found %u images, expected 1 to max_batch (%u)", n, s ? s->max_batch : 0);
+    fail (err, VIT_ERR_ARG, "vit_session_submit: found %u images, expected 1 to max_batch (%u)", n,
+        s ? s->max_batch : 0);
     return VIT_SUBMIT_FAILED;
   }
   struct slot *slot = &s->slots[s->next];

@@ -8,9 +8,9 @@
 struct vit_session {
   vit_model *model;
   uint32_t max_batch, num_slots;
-  struct slot *slots;        /* (num_slots) */
-  uint32_t next, oldest;     /* slot to submit to; slot to collect from */
-  float *logits;             /* (classes) of the last collected image */
+  struct slot *slots;    /* (num_slots) */
+  uint32_t next, oldest; /* slot to submit to; slot to collect from */
+  float *logits;         /* (classes) of the last collected image */
   struct counters counters, at_creation;
   uint64_t submits, images;
   double gpu_ms;

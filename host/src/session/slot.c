@@ -136,7 +136,8 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   const struct buffer *source = f->upload.local ? &f->upload : &f->local;
   uint32_t patches = config_patches (&s->model->cfg);
   v.out_first = index * patches * v.out_stride;
-  struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
+  struct span out = { &s->arena, 0,
+    (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
   if (!recorder_begin (f->rec, err))
     return false;
   if (source == &f->local)
@@ -164,8 +165,9 @@ plan_frame (struct slot *s, uint32_t index, const vit_image *image, vit_error *e
   if (!preprocess_plan (&f->plan, &s->model->preprocess, c->patch_width, c->patch_height, image, err))
     return false;
   if (f->plan.upload_size > device_caps (dev)->max_storage_range) {
-    fail (err, VIT_ERR_UNSUPPORTED, "a picture of %ux%u needs %zu bytes, over this device's limit of %llu for one buffer",
-        image->width, image->height, f->plan.upload_size, (unsigned long long) device_caps (dev)->max_storage_range);
+    fail (err, VIT_ERR_UNSUPPORTED,
+        "a picture of %ux%u needs %zu bytes, over this device's limit of %llu for one buffer", image->width,
+        image->height, f->plan.upload_size, (unsigned long long) device_caps (dev)->max_storage_range);
     goto error;
   }
   if (!grow (s, MEMORY_UPLOAD, f->plan.upload_size, "frame", &f->upload, err)
@@ -215,8 +217,9 @@ bool
 slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err)
 {
   vit_device *dev = device_of (s);
-  return s->done || (fence_wait (dev, s->fence, timeout_ns, &s->done, err)
-                     && (!s->done || buffer_invalidate (dev, &s->readback, err)));
+  return s->done
+      || (fence_wait (dev, s->fence, timeout_ns, &s->done, err)
+          && (!s->done || buffer_invalidate (dev, &s->readback, err)));
 }
 
 const float *

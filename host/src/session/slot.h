@@ -11,9 +11,9 @@
 struct frame {
   struct preprocess_plan plan;
   bool planned;
-  struct buffer upload;        /* the frame's planes, written by the CPU */
-  struct buffer local;         /* their copy where the upload's memory is not the device's own */
-  struct buffer tables, rows;  /* tap tables; what lies between the two passes */
+  struct buffer upload;       /* the frame's planes, written by the CPU */
+  struct buffer local;        /* their copy where the upload's memory is not the device's own */
+  struct buffer tables, rows; /* tap tables; what lies between the two passes */
   struct recorder *rec;
   void *user;
 };
@@ -30,16 +30,16 @@ struct counters {
 };
 
 struct slot {
-  vit_model *model;            /* borrowed from the session */
-  struct counters *counters;   /* the session's */
+  vit_model *model;          /* borrowed from the session */
+  struct counters *counters; /* the session's */
   uint32_t max_batch;
-  struct frame *frames;        /* (max_batch) */
-  struct network *networks;    /* (max_batch), of 1 .. max_batch images */
-  VkCommandBuffer *commands;   /* (max_batch + 1) of the submit */
+  struct frame *frames;      /* (max_batch) */
+  struct network *networks;  /* (max_batch), of 1 .. max_batch images */
+  VkCommandBuffer *commands; /* (max_batch + 1) of the submit */
   struct buffer arena, readback;
   VkFence fence;
-  uint32_t num, taken;         /* images under way; of these, collected */
-  bool done;                   /* the fence was seen signalled */
+  uint32_t num, taken; /* images under way; of these, collected */
+  bool done;           /* the fence was seen signalled */
   uint64_t submit_ns;
 };
 

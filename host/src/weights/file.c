@@ -102,8 +102,10 @@ check_pointer (const char *path, const char *bytes, size_t size, vit_error *err)
   static const char start[] = "version https://git-lfs";
   if (size < sizeof start - 1 || memcmp (bytes, start, sizeof start - 1) != 0)
     return true;
-  return fail (err, VIT_ERR_FORMAT, "%s: is a Git LFS pointer, the file itself was not fetched; run `git lfs pull` in "
-      "its folder (or download the file again)", path);
+  return fail (err, VIT_ERR_FORMAT,
+      "%s: is a Git LFS pointer, the file itself was not fetched; run `git lfs pull` in "
+      "its folder (or download the file again)",
+      path);
 }
 
 bool

@@ -74,11 +74,15 @@ find_header (const struct safetensors *s, size_t *length, vit_error *err)
   for (int i = 7; i >= 0; i--)
     n = n << 8 | p[i];
   if (n < 2 || n > HEADER_LIMIT || p[8] != '{')
-    return fail (err, VIT_ERR_FORMAT, "%s: is not a safetensors file (its first 8 bytes give a header of %" PRIu64
-        " bytes, expected 2 to %d that start with '{'); %s", s->path, n, HEADER_LIMIT, guess_format (p, s->size));
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: is not a safetensors file (its first 8 bytes give a header of %" PRIu64
+        " bytes, expected 2 to %d that start with '{'); %s",
+        s->path, n, HEADER_LIMIT, guess_format (p, s->size));
   if (n > s->size - 8)
-    return fail (err, VIT_ERR_FORMAT, "%s: is cut short: its header alone has %" PRIu64 " bytes but the file only %zu; "
-        "download or copy it again", s->path, n, s->size);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: is cut short: its header alone has %" PRIu64 " bytes but the file only %zu; "
+        "download or copy it again",
+        s->path, n, s->size);
   *length = (size_t) n;
   return true;
 }
@@ -89,8 +93,10 @@ check_name (const char *path, const char *name, vit_error *err)
   size_t n = 0;
   for (; name[n] && n <= NAME_LIMIT; n++) {
     if (name[n] < 0x20 || name[n] > 0x7e)
-      return fail (err, VIT_ERR_FORMAT, "%s: a tensor's name has a character that is not printable ASCII; is the file "
-          "damaged?", path);
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: a tensor's name has a character that is not printable ASCII; is the file "
+          "damaged?",
+          path);
   }
   if (n == 0 || n > NAME_LIMIT)
     return fail (err, VIT_ERR_FORMAT, "%s: a tensor's name is empty or longer than %d characters; is the file damaged?",
@@ -123,8 +129,8 @@ read_shape (struct tensor *t, const json_t *shape, vit_error *err)
       return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': dimension %u of its shape is not a whole number of 0 or more",
           t->file, t->name, i);
     if (__builtin_mul_overflow (t->count, t->shape[i], &t->count))
-      return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': its shape has more elements than 64 bits can count",
-          t->file, t->name);
+      return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': its shape has more elements than 64 bits can count", t->file,
+          t->name);
   }
   return true;
 }
@@ -165,17 +171,22 @@ read_entry (struct tensor *t, const json_t *entry, const uint8_t *data, uint64_t
   uint64_t begin = 0, end = 0;
   if (json_array_size (offsets) != 2 || !get_size (json_array_get (offsets, 0), &begin)
       || !get_size (json_array_get (offsets, 1), &end) || begin > end)
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s': data_offsets are not two whole numbers in ascending order; is "
-        "the file damaged?", t->file, t->name);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: tensor '%s': data_offsets are not two whole numbers in ascending order; is "
+        "the file damaged?",
+        t->file, t->name);
   if (end > data_size)
-    return fail (err, VIT_ERR_FORMAT, "%s: is cut short: tensor '%s' ends at byte %" PRIu64 " of the data, but there "
-        "are only %" PRIu64 "; download or copy it again", t->file, t->name, end, data_size);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: is cut short: tensor '%s' ends at byte %" PRIu64 " of the data, but there "
+        "are only %" PRIu64 "; download or copy it again",
+        t->file, t->name, end, data_size);
   uint64_t bytes = 0;
   char shape[160];
   if (size && (__builtin_mul_overflow (t->count, (uint64_t) size, &bytes) || bytes != end - begin))
-    return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' has %" PRIu64 " bytes, which its shape %s of %s doesn't give; "
-        "is the file damaged?", t->file, t->name, end - begin, shape_text (shape, sizeof shape, t->shape, t->num_dims),
-        t->dtype_name);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: tensor '%s' has %" PRIu64 " bytes, which its shape %s of %s doesn't give; "
+        "is the file damaged?",
+        t->file, t->name, end - begin, shape_text (shape, sizeof shape, t->shape, t->num_dims), t->dtype_name);
   t->data = data + begin;
   t->num_bytes = end - begin;
   return true;
@@ -244,8 +255,10 @@ safetensors_open (struct safetensors *s, const char *path, vit_error *err)
     goto error;
   s->header = json_loadb ((const char *) s->bytes + 8, length, JSON_REJECT_DUPLICATES, &json);
   if (!json_is_object ((json_t *) s->header)) {
-    fail (err, VIT_ERR_FORMAT, "%s: its safetensors header can't be parsed (%s, byte %d), expected JSON; is the file "
-        "damaged?", path, s->header ? "not an object" : json.text, 8 + (s->header ? 0 : json.position));
+    fail (err, VIT_ERR_FORMAT,
+        "%s: its safetensors header can't be parsed (%s, byte %d), expected JSON; is the file "
+        "damaged?",
+        path, s->header ? "not an object" : json.text, 8 + (s->header ? 0 : json.position));
     goto error;
   }
   if (read_entries (s, length, err))

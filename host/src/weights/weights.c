@@ -68,8 +68,10 @@ check_shard_name (const char *index, const char *tensor, const json_t *value, vi
     return fail (err, VIT_ERR_FORMAT, "%s: weight_map names no file for tensor '%.200s'; is the file damaged?", index,
         tensor);
   if (*name == 0 || *name == '.' || strchr (name, '/') || strchr (name, '\\') || strstr (name, ".."))
-    return fail (err, VIT_ERR_FORMAT, "%s: shard '%.100s' of tensor '%.200s' is not a plain file name in the same "
-        "folder", index, name, tensor);
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: shard '%.100s' of tensor '%.200s' is not a plain file name in the same "
+        "folder",
+        index, name, tensor);
   return true;
 }
 
@@ -109,8 +111,10 @@ check_map (struct weights *w, json_t *map, vit_error *err)
   json_object_foreach (map, tensor, value) {
     const struct tensor *t = weights_find (w, tensor);
     if (!t || strcmp (file_name (t->file), json_string_value (value)) != 0)
-      return fail (err, VIT_ERR_FORMAT, "%s: says that tensor '%.200s' is in '%.100s', but that shard doesn't have it; "
-          "download the checkpoint again", w->path, tensor, json_string_value (value));
+      return fail (err, VIT_ERR_FORMAT,
+          "%s: says that tensor '%.200s' is in '%.100s', but that shard doesn't have it; "
+          "download the checkpoint again",
+          w->path, tensor, json_string_value (value));
   }
   return true;
 }
@@ -183,9 +187,11 @@ choose_file (const char *folder, vit_error *err)
     bool found = file_exists (path);
     free (path);
     if (found) {
-      fail (err, VIT_ERR_FORMAT, "%s: has its weights as %s (Python pickle), expected %s; convert it once in Python: "
+      fail (err, VIT_ERR_FORMAT,
+          "%s: has its weights as %s (Python pickle), expected %s; convert it once in Python: "
           "load the model and call save_pretrained (folder), or safetensors.torch.save_file (model.state_dict (), "
-          "'%s')", folder, pickles[i], single_name, single_name);
+          "'%s')",
+          folder, pickles[i], single_name, single_name);
       return NULL;
     }
   }

@@ -10,14 +10,14 @@ enum { TENSOR_MAX_DIMS = 8 };
 
 struct tensor {
   const char *name;
-  const char *file;              /* the path it lives in, for messages */
+  const char *file; /* the path it lives in, for messages */
   enum dtype dtype;
-  char dtype_name[8];            /* as the file spells it */
+  char dtype_name[8]; /* as the file spells it */
   uint32_t num_dims;
   uint64_t shape[TENSOR_MAX_DIMS];
-  uint64_t count;                /* elements */
+  uint64_t count; /* elements */
   uint64_t num_bytes;
-  const void *data;              /* little endian, any alignment */
+  const void *data; /* little endian, any alignment */
 };
 
 struct weights;
@@ -29,7 +29,7 @@ void weights_close (struct weights **w);
 uint32_t weights_count (const struct weights *w);
 const struct tensor *weights_at (const struct weights *w, uint32_t index);
 const struct tensor *weights_find (const struct weights *w, const char *name); /* NULL: not there */
-uint32_t weights_index (const struct weights *w, const char *name); /* weights_count: not there */
+uint32_t weights_index (const struct weights *w, const char *name);            /* weights_count: not there */
 const char *weights_path (const struct weights *w); /* the file that names them all, for messages */
 
 /* Converts elements [first, first + n) to float. The dtype must not be DTYPE_OTHER. */
