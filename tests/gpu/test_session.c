@@ -294,7 +294,7 @@ test_changes (const struct fixture *f)
   part.crop.x = 10, part.crop.y = 20, part.crop.width = 30, part.crop.height = 25;
   whole.planes[0] = f->pixels[2] + 20 * whole.strides[0] + 10 * 4;
   whole.width = 30, whole.height = 25;
-  float want[CLASSES];
+  float want[CLASSES] = { 0 };
   for (int i = 0; i < 2; i++) {
     vit_result result;
     submit (s, i ? &part : &whole, 1);
