@@ -9,6 +9,8 @@
  * once per row, any other once with the defaults of its source. '#' starts a comment.
  */
 #include <glob.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #define VOLK_IMPLEMENTATION
 #include <volk.h>
 
@@ -65,13 +67,43 @@ require_success (VkResult r, const char *what)
     check_die (__FILE__, __LINE__, "%.60s... returned %d", what, (int) r);
 }
 
+/* Does this Mesa know the chip by that name? One that doesn't ends the process, so a child asks. */
+static bool
+knows_chip (const char *name)
+{
+  int status = 0;
+  pid_t child = fork ();
+  REQUIRE (child >= 0);
+  if (child == 0) {
+    VkInstanceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO };
+    VkInstance instance;
+    VkPhysicalDevice device;
+    uint32_t n = 1;
+    setenv ("RADV_FORCE_FAMILY", name, 1);
+    bool ok = volkInitialize () == VK_SUCCESS && vkCreateInstance (&info, NULL, &instance) == VK_SUCCESS;
+    if (ok) {
+      volkLoadInstanceOnly (instance);
+      ok = vkEnumeratePhysicalDevices (instance, &n, &device) == VK_SUCCESS && n == 1;
+    }
+    _exit (ok ? 0 : 1);
+  }
+  REQUIRE (waitpid (child, &status, 0) == child);
+  return WIFEXITED (status) && WEXITSTATUS (status) == 0;
+}
+
+/* Mesa 24 and later call some chips otherwise. */
+static const char *
+family_of (const char *chip)
+{
+  return strcmp (chip, "gfx1100") == 0 && !knows_chip (chip) ? "navi31" : chip;
+}
+
 /* Names the driver before the loader looks: another one active could only be in the way. A name given stays. */
 static void
 choose_driver (const char *chip)
 {
   static const char *const places[] = { "/usr/share/vulkan/icd.d/radeon_icd*.json",
     "/etc/vulkan/icd.d/radeon_icd*.json", "/usr/local/share/vulkan/icd.d/radeon_icd*.json" };
-  setenv ("RADV_FORCE_FAMILY", chip, 1);
   setenv ("MESA_SHADER_CACHE_DISABLE", "true", 1);
   const char *given = getenv ("VIT_RADV_ICD");
   glob_t found = { 0 };
@@ -84,6 +116,7 @@ choose_driver (const char *chip)
   setenv ("VK_DRIVER_FILES", given, 1);
   setenv ("VK_ICD_FILENAMES", given, 1); /* loaders before 1.3.207 */
   globfree (&found);
+  setenv ("RADV_FORCE_FAMILY", family_of (chip), 1);
 }
 
 static VkPhysicalDevice

@@ -49,7 +49,7 @@ GST_START_TEST (test_colorimetry)
     {"bt2020", "cosited", VIT_MATRIX_BT2020, FALSE, TRUE, TRUE},
     {"smpte240m", "v-cosited", VIT_MATRIX_SMPTE240M, FALSE, FALSE, TRUE},
     {"1:4:0:0", NULL, VIT_MATRIX_BT601, TRUE, FALSE, FALSE},
-    {"2:2:0:0", NULL, VIT_MATRIX_FCC, FALSE, TRUE, FALSE},
+    {"2:2:0:0", "mpeg2", VIT_MATRIX_FCC, FALSE, TRUE, FALSE},
   };
   GstHarness *h;
 
