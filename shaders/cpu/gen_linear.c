@@ -51,9 +51,11 @@ put_header (void)
        "#extension GL_KHR_shader_subgroup_basic : require\n#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
   put ("layout (local_size_x = %u, local_size_y_id = 0) in;\n", lanes);
   put ("layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup\n"
-       "layout (constant_id = 1) const uint ACT = 0;    // 1: the activation that flags say\n\n");
+       "layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_\n"
+       "layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once\n\n");
   put ("layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
+       "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { %svec4 v[]; };\n\n",
       half ? "u" : "");
@@ -104,17 +106,17 @@ put_floats (const char *reference)
 static void
 put_activation (void)
 {
-  put ("// VIT_ACT_ of params.h, with one exponential and one division among them.\n"
-       "float\nactivate (float x, uint act)\n{\n"
-       "  const float z = abs (x) * 0.70710678;\n"
-       "  const float inner = act == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : act == 3u ? 1.702 * x : 2.0 * x;\n"
-       "  const float e = exp (act == 1u ? -z * z : min (-inner, 80.0));\n"
-       "  const float t = 1.0 / (1.0 + (act == 1u ? 0.3275911 * z : e));\n"
-       "  // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7\n"
-       "  const float q = e * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027\n"
-       "      + t * 1.061405429))));\n"
-       "  const float gelu = x * (x < 0.0 ? 0.5 * q : 1.0 - 0.5 * q);\n"
-       "  return act == 1u ? gelu : act == 4u ? max (x, 0.0) : act == 5u ? 2.0 * t - 1.0 : act == 0u ? x : x * t;\n"
+  put ("// VIT_ACT_ of params.h; those that have an exponential share its code.\n"
+       "float\nactivate (float x)\n{\n"
+       "  if (ACT == 4u)\n    return max (x, 0.0);\n"
+       "  if (ACT == 1u) { // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7\n"
+       "    const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);\n"
+       "    const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741\n"
+       "        + t * (-1.453152027 + t * 1.061405429))));\n"
+       "    return x * mix (1.0 - q, q, x < 0.0);\n  }\n"
+       "  const float inner = ACT == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : ACT == 3u ? 1.702 * x : 2.0 * x;\n"
+       "  const float t = 1.0 / (1.0 + exp (min (-inner, 80.0)));\n"
+       "  return ACT == 5u ? 2.0 * t - 1.0 : x * t;\n"
        "}\n\n");
 }
 
@@ -168,35 +170,52 @@ put_exchange (void)
   put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
 }
 
+/* finish (s, r): row r of the tile from everyone's sums, all of the formula done. */
+static void
+put_finish (void)
+{
+  put ("float\nfinish (uint r, uint64_t panel, uint64_t y)\n{\n  float t = 0.0;\n"
+       "  [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {\n");
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("    const vec4 q%u = sums[b * %uu + r].q%u;\n", i, rows | 1, i);
+  put ("    t += pick (");
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%sq%u", i ? ", " : "", i);
+  put (");\n  }\n  Bias bias = Bias (panel - %uul);\n  t += mix (0.0, ", lanes * 4);
+  put_vector ("bias", 0);
+  put (", (p.flags & %uu) != 0u);\n  Floats last = Floats (y);\n  const float before = ", CPU_LINEAR_BIAS);
+  put_floats ("last");
+  put (";\n  if (ACT != 0u)\n    t = activate (t + mix (0.0, before, (p.flags & %uu) != 0u));\n"
+       "  return t + mix (0.0, before, (p.flags & %uu) != 0u);\n}\n\n",
+      CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
+}
+
+/* Rows and columns that an earlier tile has stored are left alone, as are rows that the tile doesn't have. A store goes
+ * lane by lane whatever its width, so lanes store two columns each, of two rows. */
 static void
 put_reduction (void)
 {
   put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, step = p.flags >> %u & 255u;\n", rows, CPU_LINEAR_STEP);
-  put ("  [[unroll]] for (uint i = 0u; i < each; i++) {\n"
-       "    const uint r = min (s * each + i, %uu);\n    float t = 0.0;\n"
-       "    [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {\n",
-      rows - 1);
-  for (unsigned i = 0; i < lanes / 4; i++)
-    put ("      const vec4 q%u = sums[b * %uu + r].q%u;\n", i, (rows | 1), i);
-  put ("      t += pick (");
-  for (unsigned i = 0; i < lanes / 4; i++)
-    put ("%sq%u", i ? ", " : "", i);
-  put (");\n    }\n");
-  put ("    Bias bias = Bias (panel - %uul);\n    t += mix (0.0, ", lanes * 4);
-  put_vector ("bias", 0);
-  put (", (p.flags & %uu) != 0u);\n", CPU_LINEAR_BIAS);
-  put ("    const uint row = min (min (mb * step, p.rows - step) + r, p.rows - 1u);\n"
-       "    const uint column = min (nb * %uu, p.out_dim - %uu);\n"
-       "    Output y = Output (p.y + uint64_t ((row * p.y_stride + column) * 4u));\n    const float before = ",
-      lanes, lanes);
-  put_floats ("y");
-  put (";\n    t += mix (0.0, before, (p.flags & %uu) != 0u);\n    if (ACT != 0u)\n      t = activate (t, p.flags & "
-       "7u);\n"
-       "    t += mix (0.0, before, (p.flags & %uu) != 0u);\n",
-      CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
-  put ("    // rows and columns that an earlier tile has stored, and more subgroups than rows\n"
-       "    if (s * each + i < step && row >= mb * step && column + lane >= nb * %uu)\n      y.v[lane] = t;\n  }\n",
-      lanes);
+  put ("  const uint tile = min (mb * step, p.rows - step), column = min (nb * %uu, p.out_dim - %uu);\n"
+       "  const uint64_t y = p.y + uint64_t ((tile * p.y_stride + column) * 4u);\n"
+       "  const uint old_columns = nb * %uu - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;\n"
+       "  const uint end = min (s * each + each, step);\n",
+      lanes, lanes, lanes);
+  put ("  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {\n"
+       "    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);\n"
+       "    const uint64_t y0 = y + uint64_t (q0 * row_bytes), y1 = y + uint64_t (q1 * row_bytes);\n"
+       "    const float t0 = finish (min (r0, %uu), panel, y0);\n"
+       "    if (PAIRS) {\n"
+       "      const float t1 = i + 1u < each ? finish (min (r1, %uu), panel, y1) : 0.0;\n"
+       "      const uint j = 2u * lane & %uu, r = r0 + lane / %uu;\n"
+       "      const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),\n"
+       "          vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= %uu));\n",
+      rows - 1, rows - 1, lanes - 1, lanes / 2, lanes / 2);
+  put ("      Pairs to = Pairs (y);\n      const uint at = r * (p.y_stride / 2u) + j / 2u;\n"
+       "      if (r < end && r >= old_rows && j >= old_columns)\n"
+       "        to.v[at] = packUint2x32 (floatBitsToUint (pair));\n"
+       "    } else {\n      Output to = Output (y0);\n"
+       "      if (r0 < end && r0 >= old_rows && lane >= old_columns)\n        to.v[lane] = t0;\n    }\n  }\n");
 }
 
 static void
@@ -207,6 +226,7 @@ put_kernel (void)
   if (half)
     put_pick ("uint", "uvec4");
   put_activation ();
+  put_finish ();
   put ("void\nmain ()\n{\n");
   put_addresses ();
   put_products ();
