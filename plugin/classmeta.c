@@ -44,21 +44,23 @@ classmeta_init (void)
     gst_meta_register_custom (CLASSMETA_NAME, no_tags, transform_custom, NULL, NULL);
 }
 
+/* The custom meta is always among the automatic ones: it alone tells a class's index, the model and the result's age. */
 ClassMetaFlags
 classmeta_resolve (ClassMetaFlags wanted, gboolean * missing)
 {
   ClassMetaFlags kinds = wanted & ~(guint) CLASSMETA_AUTO;
-
 #ifdef HAVE_GST_ANALYTICS
+  const ClassMetaFlags automatic = CLASSMETA_ANALYTICS | CLASSMETA_CUSTOM;
+
   *missing = FALSE;
-  if (wanted & CLASSMETA_AUTO)
-    kinds |= CLASSMETA_ANALYTICS;
 #else
+  const ClassMetaFlags automatic = CLASSMETA_ROI | CLASSMETA_CUSTOM;
+
   *missing = (wanted & CLASSMETA_ANALYTICS) != 0;
   kinds &= ~(guint) CLASSMETA_ANALYTICS;
-  if ((wanted & CLASSMETA_AUTO) || (*missing && kinds == CLASSMETA_NONE))
-    kinds |= CLASSMETA_ROI | CLASSMETA_CUSTOM;
 #endif
+  if ((wanted & CLASSMETA_AUTO) || (*missing && kinds == CLASSMETA_NONE))
+    kinds |= automatic;
   return kinds;
 }
 

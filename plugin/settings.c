@@ -95,7 +95,7 @@ meta_get_type (void)
   static gsize type;
   static const GFlagsValue values[] = {
     {CLASSMETA_NONE, "Attach nothing", "none"},
-    {CLASSMETA_AUTO, "analytics where GStreamer has it (1.24), else roi and custom", "auto"},
+    {CLASSMETA_AUTO, "custom, and analytics where GStreamer has it (1.24), else roi", "auto"},
     {CLASSMETA_ANALYTICS, "A classification in GstAnalyticsRelationMeta", "analytics"},
     {CLASSMETA_ROI, "A full-frame GstVideoRegionOfInterestMeta", "roi"},
     {CLASSMETA_CUSTOM, "A custom meta named " CLASSMETA_NAME, "custom"},

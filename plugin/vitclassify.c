@@ -23,10 +23,10 @@
  *
  * ## Metadata
  *
- * From GStreamer 1.24 on a `GstAnalyticsClsMtd`, best class first, in the buffer's relation meta. Before, or on request
- * (#GstVitClassify:meta), a #GstVideoRegionOfInterestMeta of the whole frame with a parameter structure named
- * `classification`, and a custom meta named `vitclassify` (gst_buffer_get_custom_meta()). Both structures have the
- * fields `label` (string), `label_id` (int), `confidence` (double), `model_name` and `layer_name` (string),
+ * A custom meta named `vitclassify` (gst_buffer_get_custom_meta()), and, from GStreamer 1.24 on, a `GstAnalyticsClsMtd`,
+ * best class first, in the buffer's relation meta. Before 1.24, or on request (#GstVitClassify:meta), a
+ * #GstVideoRegionOfInterestMeta of the whole frame with a parameter structure named `classification`. The structures have
+ * the fields `label` (string), `label_id` (int), `confidence` (double), `model_name` and `layer_name` (string),
  * `frames_ago` (uint) and the arrays `labels`, `label_ids`, `confidences`, best first.
  *
  * ## Message

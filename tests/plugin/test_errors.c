@@ -138,6 +138,29 @@ check_run_fails (enum vit_code code, gint expected, gboolean in_submit)
   fail_unless (fakevit.sessions == 0 && fakevit.models == 0 && fakevit.devices == 0);
 }
 
+/* A lost device is nobody's any more, though an element that has not noticed still holds it. */
+GST_START_TEST (test_lost_device_is_not_shared)
+{
+  GstCaps *caps;
+  GstHarness *h, *fresh;
+
+  fakecheck_reset ();
+  caps = common_caps ("RGB", 16, 16, NULL);
+  h = common_harness ("vitclassify", gst_caps_ref (caps));
+  fakevit.fail_submit = VIT_ERR_DEVICE_LOST;
+  fail_unless_equals_int (gst_harness_push (h, common_frame (caps, red, 0)), GST_FLOW_ERROR);
+  fakevit.fail_submit = VIT_OK;
+  fresh = common_harness ("vitclassify", gst_caps_ref (caps));
+  fail_unless_equals_int (fakevit.devices, 2);
+  fail_unless_equals_int (fakevit.models, 2);
+  fail_unless_equals_int (gst_harness_push (fresh, common_frame (caps, red, 0)), GST_FLOW_OK);
+  common_teardown (h);
+  common_teardown (fresh);
+  gst_caps_unref (caps);
+  fail_unless (fakevit.sessions == 0 && fakevit.models == 0 && fakevit.devices == 0);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_run_errors)
 {
   fakecheck_reset ();
@@ -199,6 +222,7 @@ errors_suite (void)
   tcase_set_timeout (tc, 60);
   tcase_add_test (tc, test_start_errors);
   tcase_add_test (tc, test_label_counts);
+  tcase_add_test (tc, test_lost_device_is_not_shared);
   tcase_add_test (tc, test_run_errors);
   tcase_add_test (tc, test_warnings);
   return suite;

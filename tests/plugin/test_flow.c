@@ -167,6 +167,29 @@ GST_START_TEST (test_interval_and_carry_over)
 }
 GST_END_TEST;
 
+/* After a flush the count of skipped frames and lateness begin anew, and no result is carried over. */
+GST_START_TEST (test_flush_forgets)
+{
+  GstSegment segment;
+  GstCaps *caps;
+  GstHarness *h;
+
+  fakecheck_reset ();
+  caps = common_caps ("RGB", 16, 16, NULL);
+  h = common_harness ("vitclassify interval=3 carry-over=last", gst_caps_ref (caps));
+  fakecheck_classify (h, caps, FAKE_RED, 0, 0, "before the flush");
+  gst_harness_push_upstream_event (h, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 10 * GST_SECOND, 0));
+  fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
+  fail_unless (gst_harness_push_event (h, gst_event_new_flush_stop (TRUE)));
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  fail_unless (gst_harness_push_event (h, gst_event_new_segment (&segment)));
+  fakecheck_classify (h, caps, FAKE_BLUE, 1, 0, "after the flush");
+  fail_unless_equals_int (fakevit.submits, 2);
+  gst_caps_unref (caps);
+  common_teardown (h);
+}
+GST_END_TEST;
+
 /* A frame that is late is passed on without its result, counted, and reported; then all is well again. */
 GST_START_TEST (test_qos_skip)
 {
@@ -272,6 +295,7 @@ flow_suite (void)
   tcase_add_test (tc, test_stop_while_waiting);
   tcase_add_test (tc, test_gap);
   tcase_add_test (tc, test_interval_and_carry_over);
+  tcase_add_test (tc, test_flush_forgets);
   tcase_add_test (tc, test_qos_skip);
   tcase_add_test (tc, test_threshold_is_controllable);
   tcase_add_test (tc, test_no_times);

@@ -88,7 +88,7 @@ GST_START_TEST (test_meta_choice)
   } rows[] = {
     {"none", FALSE, FALSE}, {"roi", TRUE, FALSE}, {"custom", FALSE, TRUE},
 #ifdef HAVE_GST_ANALYTICS
-    {"auto", FALSE, FALSE},
+    {"auto", FALSE, TRUE}, {"analytics", FALSE, FALSE},
 #else
     {"auto", TRUE, TRUE}, {"analytics", TRUE, TRUE},
 #endif

@@ -68,6 +68,26 @@ GST_START_TEST (test_label)
 }
 GST_END_TEST;
 
+/* An overlay needs to know how long to show a text: where the frame doesn't say, the frame rate does. */
+GST_START_TEST (test_duration)
+{
+  GstCaps *caps;
+  GstHarness *h;
+  GstBuffer *buffer;
+
+  fakecheck_reset ();
+  caps = common_caps ("RGB", 16, 16, NULL);
+  h = common_harness ("vitmetatext", gst_caps_ref (caps));
+  buffer = common_frame (caps, red, 1);
+  GST_BUFFER_DURATION (buffer) = GST_CLOCK_TIME_NONE;
+  buffer = gst_harness_push_and_pull (h, buffer);
+  fail_unless_equals_uint64 (GST_BUFFER_DURATION (buffer), 40 * GST_MSECOND);
+  gst_buffer_unref (buffer);
+  gst_caps_unref (caps);
+  common_teardown (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_no_result)
 {
   GstBuffer *out;
@@ -292,6 +312,7 @@ text_suite (void)
   suite_add_tcase (suite, tc);
   tcase_set_timeout (tc, 60);
   tcase_add_test (tc, test_label);
+  tcase_add_test (tc, test_duration);
   tcase_add_test (tc, test_no_result);
   tcase_add_test (tc, test_ndjson);
   tcase_add_test (tc, test_escapes);
