@@ -9,10 +9,10 @@ enum {
   CPU_LINEAR_TABLE = 17, /* entries of the table of ids: workgroups in each dimension, subgroups of a workgroup */
   CPU_LINEAR_ROWS = 12,  /* of a tile: accumulators; with a vector of weights and a product they fill 16 registers */
   CPU_LINEAR_BLOCK = 96, /* values of k in the unrolled part */
-  CPU_LINEAR_MAX_BLOCKS = 16 /* subgroups of a workgroup */
+  CPU_LINEAR_MAX_BLOCKS = 11 /* subgroups of a workgroup: a tile of x as wide as they go should stay in a CPU's cache */
 };
 
-/* Bits of flags; the lowest three are the activation. */
+/* Bits of flags. */
 enum {
   CPU_LINEAR_ADD = 8, /* y += result */
   CPU_LINEAR_BIAS = 16,

@@ -9,10 +9,12 @@
 
 layout (local_size_x = 4, local_size_y_id = 0) in;
 layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup
-layout (constant_id = 1) const uint ACT = 0;    // 1: the activation that flags say
+layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_
+layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once
 
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { vec4 v[]; };
 
@@ -40,19 +42,38 @@ pick (vec4 q0)
   return u;
 }
 
-// VIT_ACT_ of params.h, with one exponential and one division among them.
+// VIT_ACT_ of params.h; those that have an exponential share its code.
 float
-activate (float x, uint act)
+activate (float x)
 {
-  const float z = abs (x) * 0.70710678;
-  const float inner = act == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : act == 3u ? 1.702 * x : 2.0 * x;
-  const float e = exp (act == 1u ? -z * z : min (-inner, 80.0));
-  const float t = 1.0 / (1.0 + (act == 1u ? 0.3275911 * z : e));
-  // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7
-  const float q = e * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027
-      + t * 1.061405429))));
-  const float gelu = x * (x < 0.0 ? 0.5 * q : 1.0 - 0.5 * q);
-  return act == 1u ? gelu : act == 4u ? max (x, 0.0) : act == 5u ? 2.0 * t - 1.0 : act == 0u ? x : x * t;
+  if (ACT == 4u)
+    return max (x, 0.0);
+  if (ACT == 1u) { // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7
+    const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);
+    const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741
+        + t * (-1.453152027 + t * 1.061405429))));
+    return x * mix (1.0 - q, q, x < 0.0);
+  }
+  const float inner = ACT == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : ACT == 3u ? 1.702 * x : 2.0 * x;
+  const float t = 1.0 / (1.0 + exp (min (-inner, 80.0)));
+  return ACT == 5u ? 2.0 * t - 1.0 : x * t;
+}
+
+float
+finish (uint r, uint64_t panel, uint64_t y)
+{
+  float t = 0.0;
+  [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {
+    const vec4 q0 = sums[b * 3u + r].q0;
+    t += pick (q0);
+  }
+  Bias bias = Bias (panel - 16ul);
+  t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
+  Floats last = Floats (y);
+  const float before = pick (vec4 (last.v[0], last.v[1], last.v[2], last.v[3]));
+  if (ACT != 0u)
+    t = activate (t + mix (0.0, before, (p.flags & 32u) != 0u));
+  return t + mix (0.0, before, (p.flags & 8u) != 0u);
 }
 
 void
@@ -83,25 +104,27 @@ main ()
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
   const uint each = (2u + BLOCKS - 1u) / BLOCKS, step = p.flags >> 8 & 255u;
-  [[unroll]] for (uint i = 0u; i < each; i++) {
-    const uint r = min (s * each + i, 1u);
-    float t = 0.0;
-    [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {
-      const vec4 q0 = sums[b * 3u + r].q0;
-      t += pick (q0);
+  const uint tile = min (mb * step, p.rows - step), column = min (nb * 4u, p.out_dim - 4u);
+  const uint64_t y = p.y + uint64_t ((tile * p.y_stride + column) * 4u);
+  const uint old_columns = nb * 4u - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;
+  const uint end = min (s * each + each, step);
+  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {
+    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);
+    const uint64_t y0 = y + uint64_t (q0 * row_bytes), y1 = y + uint64_t (q1 * row_bytes);
+    const float t0 = finish (min (r0, 1u), panel, y0);
+    if (PAIRS) {
+      const float t1 = i + 1u < each ? finish (min (r1, 1u), panel, y1) : 0.0;
+      const uint j = 2u * lane & 3u, r = r0 + lane / 2u;
+      const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),
+          vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= 2u));
+      Pairs to = Pairs (y);
+      const uint at = r * (p.y_stride / 2u) + j / 2u;
+      if (r < end && r >= old_rows && j >= old_columns)
+        to.v[at] = packUint2x32 (floatBitsToUint (pair));
+    } else {
+      Output to = Output (y0);
+      if (r0 < end && r0 >= old_rows && lane >= old_columns)
+        to.v[lane] = t0;
     }
-    Bias bias = Bias (panel - 16ul);
-    t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
-    const uint row = min (min (mb * step, p.rows - step) + r, p.rows - 1u);
-    const uint column = min (nb * 4u, p.out_dim - 4u);
-    Output y = Output (p.y + uint64_t ((row * p.y_stride + column) * 4u));
-    const float before = pick (vec4 (y.v[0], y.v[1], y.v[2], y.v[3]));
-    t += mix (0.0, before, (p.flags & 32u) != 0u);
-    if (ACT != 0u)
-      t = activate (t, p.flags & 7u);
-    t += mix (0.0, before, (p.flags & 8u) != 0u);
-    // rows and columns that an earlier tile has stored, and more subgroups than rows
-    if (s * each + i < step && row >= mb * step && column + lane >= nb * 4u)
-      y.v[lane] = t;
   }
 }

@@ -29,11 +29,15 @@ struct cut {
   uint32_t blocks, rounds;
 };
 
+/* The fewest rounds, or one or two more where that leaves fewer blocks of zeros. */
 static struct cut
 cut_k (uint32_t in_dim)
 {
-  uint32_t all = ceil_div (in_dim, BLOCK), rounds = ceil_div (all, CPU_LINEAR_MAX_BLOCKS);
-  return (struct cut) { ceil_div (all, rounds), rounds };
+  uint32_t all = ceil_div (in_dim, BLOCK), best = ceil_div (all, CPU_LINEAR_MAX_BLOCKS);
+  for (uint32_t rounds = best + 1; rounds <= best + 2 && rounds <= all; rounds++)
+    if (ceil_div (all, rounds) * rounds < ceil_div (all, best) * best)
+      best = rounds;
+  return (struct cut) { ceil_div (all, best), best };
 }
 
 /* How `panels` are cut into dispatches of y x z workgroups, no dimension beyond the table of ids. */
@@ -161,17 +165,19 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
     .k_last = 4 * (w->in_dim - BLOCK - k0),
   };
   push.x_last = 4 * (push.rows - step) * p->x_stride;
-  push.flags = (last ? p->act : VIT_ACT_NONE) | (first && p->has_bias ? CPU_LINEAR_BIAS : 0) | step << CPU_LINEAR_STEP
-      | part->grid.y << CPU_LINEAR_PANELS_Y;
-  if (p->act == VIT_ACT_NONE)
-    push.flags |= p->add || !first ? CPU_LINEAR_ADD : 0;
-  else
-    push.flags |= (p->add ? CPU_LINEAR_ADD : 0) | (first ? 0 : CPU_LINEAR_GO_ON);
+  uint32_t act = last ? p->act : VIT_ACT_NONE;
+  push.flags =
+      (first && p->has_bias ? CPU_LINEAR_BIAS : 0) | step << CPU_LINEAR_STEP | part->grid.y << CPU_LINEAR_PANELS_Y;
+  if (!first)
+    push.flags |= act == VIT_ACT_NONE ? CPU_LINEAR_ADD : CPU_LINEAR_GO_ON;
+  if (p->add)
+    push.flags |= CPU_LINEAR_ADD;
   for (uint32_t i = 0; i < TABLE; i++)
     push.table[i] = i;
+  bool pairs = w->out_dim % 2 == 0 && p->y_stride % 2 == 0 && part->cut.blocks < ROWS;
   struct dispatch d = {
     .shader = unrolled_shader (lanes, w->store),
-    .spec = { 2, { part->cut.blocks, last && p->act != VIT_ACT_NONE } },
+    .spec = { 3, { part->cut.blocks, act, pairs } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { part->tiles, part->grid.y, part->grid.z },
