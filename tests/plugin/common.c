@@ -157,10 +157,11 @@ GstHarness *
 common_harness (const gchar * line, GstCaps * caps)
 {
   GstHarness *harness = gst_harness_new_empty ();
-  GstElement *bin = gst_parse_bin_from_description (line, TRUE, NULL);
+  GError *error = NULL;
+  GstElement *bin = gst_parse_bin_from_description_full (line, TRUE, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &error);
   GstBus *bus = gst_bus_new ();
 
-  fail_unless (bin != NULL, "%s", line);
+  fail_unless (bin != NULL, "%s: %s", line, error ? error->message : "");
   gst_object_ref_sink (bin);
   gst_element_set_bus (bin, bus);       /* before the harness starts it */
   gst_object_unref (bus);
