@@ -8,6 +8,7 @@
 /* A matrix in the arena; its memory is shared with tensors that live at other times. */
 struct tensor_slot {
   uint32_t rows, columns;
+  uint32_t stride; /* elements from one row to the next */
   enum store store;
   uint64_t offset, bytes;     /* in the arena; rows up to a multiple of ROW_PAD */
   uint32_t first_op, last_op; /* written by the one, read last by the other */

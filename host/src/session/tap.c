@@ -23,14 +23,15 @@ find_tap (const vit_session *s, const char *name)
   return -1;
 }
 
+/* -> (rows, columns) */
 static float *
-to_float (const void *data, enum store store, size_t count)
+to_float (const void *data, const struct tensor_slot *t)
 {
-  float *out = malloc (count * sizeof *out);
-  if (out && store == STORE_F32)
-    memcpy (out, data, count * sizeof *out);
-  for (size_t i = 0; out && store == STORE_F16 && i < count; i++)
-    out[i] = half_to_float (((const uint16_t *) data)[i]);
+  float *out = malloc ((size_t) t->rows * t->columns * sizeof *out);
+  for (size_t i = 0; out && i < (size_t) t->rows * t->columns; i++) {
+    size_t at = i / t->columns * t->stride + i % t->columns;
+    out[i] = t->store == STORE_F16 ? half_to_float (((const uint16_t *) data)[at]) : ((const float *) data)[at];
+  }
   return out;
 }
 
@@ -39,7 +40,7 @@ static float *
 run_and_read (struct slot *slot, uint32_t ops, const struct tensor_slot *t, vit_error *err)
 {
   vit_device *dev = slot->model->dev;
-  size_t count = (size_t) t->rows * t->columns, bytes = count * store_size (t->store);
+  size_t bytes = (size_t) t->rows * t->stride * store_size (t->store);
   struct buffer readback = { 0 };
   float *out = NULL;
   struct recorder *rec = recorder_create (dev, err);
@@ -50,9 +51,9 @@ run_and_read (struct slot *slot, uint32_t ops, const struct tensor_slot *t, vit_
   recorder_copy (rec, &slot->arena, t->offset, &readback, 0, bytes);
   if (!recorder_end (rec, err) || !recorder_run (rec, err) || !buffer_invalidate (dev, &readback, err))
     goto done;
-  out = to_float (readback.map, t->store, count);
+  out = to_float (readback.map, t);
   if (!out)
-    fail_memory (err, "a tap", count * sizeof *out);
+    fail_memory (err, "a tap", (size_t) t->rows * t->columns * sizeof *out);
 done:
   buffer_destroy (dev, &readback);
   recorder_destroy (&rec);
