@@ -35,6 +35,7 @@ static const struct row {
   { "one head of 64, narrow MLP", { .dim = 64, .heads = 1, .mlp_dim = 24 } },
   { "one head of 72", { .dim = 72, .heads = 1 } },
   { "two heads of 80", { .dim = 160, .heads = 2 } },
+  { "rows of 2 KiB", { .dim = 512, .heads = 8, .mlp_dim = 1024 } },
   { "197 tokens",
       { .dim = 96,
           .heads = 3,
