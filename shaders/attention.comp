@@ -1,4 +1,5 @@
-// out = softmax (q k^T * scale) v for every head: any number of tokens, any head size up to 256.
+// out = softmax2 (q k^T * scale) v for every head, where softmax2 is of powers of 2: any number of tokens, any head
+// size up to 256.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -48,7 +49,7 @@ main ()
       [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
         score += float (qkv[q0 + d]) * p.scale * float (qkv[k0 + d]);
     }
-    float higher = max (top, score), keep = exp (top - higher), weight = exp (score - higher);
+    float higher = max (top, score), keep = exp2 (top - higher), weight = exp2 (score - higher);
     total = total * keep + weight;
     [[unroll]] for (uint d = 0; d < SLICE; d++)
       sum[d] = sum[d] * keep + weight * float (qkv[v0 + d]);

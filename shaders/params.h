@@ -41,7 +41,7 @@ struct tokens_params {
 struct attention_params {
   uint batch, tokens, heads, head_dim;
   uint qkv_stride, out_stride; /* elements from one token to the next */
-  float scale;                 /* multiplies q.k */
+  float scale;                 /* multiplies q.k; softmax here is of powers of 2, so it holds log2 (e) too */
 };
 
 /* y[b] = mean over tokens num_prefix .. tokens - 1 of x[b][t] */

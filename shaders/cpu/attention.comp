@@ -1,4 +1,5 @@
-// out = softmax (q k^T * scale) v for every head, for devices that are a CPU; LANES is the size of their subgroups.
+// out = softmax2 (q k^T * scale) v for every head, softmax2 of powers of 2, for devices that are a CPU; LANES is the
+// size of their subgroups.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_EXT_buffer_reference : require

@@ -20,7 +20,7 @@ struct cpu_attention_params {
   uint token;                      /* bytes from one token's q, k and v to the next's */
   uint width;                      /* bytes from a token's q to its k, and on to its v */
   uint y_token;                    /* floats from one token's output to the next's; even */
-  float scale;                     /* of q k^T, times log2 (e) */
+  float scale;                     /* of q k^T */
   uint table[CPU_ATTENTION_TABLE]; /* table[i] = i */
 };
 

@@ -42,7 +42,7 @@ static const struct variant {
   { "f16 strides", STORE_F16, 2, 32, 16, 1 },
 };
 
-/* An error in a score multiplies its weight by e^error; the output is a mean of values under those weights. So the
+/* An error in a score multiplies its weight by 2^error; the output is a mean of values under those weights. So the
  * allowance is the largest value of the head times the rounding of the largest score and of the sums over tokens. */
 static void
 expect (const struct attention_params *p, const double *qkv, enum store store, double *want, double *allowance)
@@ -67,7 +67,7 @@ expect (const struct attention_params *p, const double *qkv, enum store store, d
       }
       largest_score = fmax (largest_score, p->scale * sqrt (squares * p->head_dim));
     }
-    allowance[i] = FLOAT_EPS * largest_value * (8 + 2 * largest_score + sqrt (p->tokens));
+    allowance[i] = FLOAT_EPS * largest_value * (8 + 2 * log (2) * largest_score + sqrt (p->tokens));
     if (store == STORE_F16) /* weights may be rounded to half */
       allowance[i] += 0x1p-11 * largest_value;
   }
@@ -80,7 +80,7 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   vit_error err = { 0 };
   uint32_t width = s->heads * s->head_dim, used = s->batch * s->tokens;
   struct attention_params p = { s->batch, s->tokens, s->heads, s->head_dim, 3 * width + v->qkv_pad, width + v->out_pad,
-    (float) (1 / sqrt (s->head_dim)) };
+    (float) (1 / (sqrt (s->head_dim) * log (2))) };
   size_t rows = (used + ROW_PAD - 1) / ROW_PAD * ROW_PAD, n = (size_t) used * width;
   double *values = check_alloc (rows * p.qkv_stride, sizeof *values), *want = check_alloc (n, sizeof *want);
   double *allowance = check_alloc (n, sizeof *allowance);

@@ -82,7 +82,7 @@ attend (const struct attention_params *p, const double *q, const double *k, cons
         max = fmax (max, score);
         continue;
       }
-      double weight = exp (score - max);
+      double weight = exp2 (score - max);
       sum += weight;
       for (size_t d = 0; d < p->head_dim; d++)
         out[d] += weight * v[t * stride + d];

@@ -1,5 +1,6 @@
 /* The whole forward pass of one image in double, from a checkpoint's own numbers. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -129,7 +130,7 @@ block (struct pass *p, int n)
     .head_dim = g->head_dim,
     .qkv_stride = 3 * width,
     .out_stride = width,
-    .scale = g->qk_scale };
+    .scale = (float) (g->qk_scale / log (2)) };
 
   if (!norm (p, n, SLOT_NORM1_W, SLOT_NORM1_B, tokens, p->x, p->a))
     return false;

@@ -78,7 +78,7 @@ record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, co
     .token = 4 * p->qkv_stride,
     .width = 4 * p->heads * p->head_dim,
     .y_token = p->out_stride,
-    .scale = p->scale * 1.44269504f, /* log2 (e): the kernel's power is of two */
+    .scale = p->scale,
   };
   for (uint32_t i = 0; i < TABLE; i++)
     push.table[i] = i;

@@ -9,6 +9,8 @@
 
 #include "gpu/device.h"
 
+#define LOG2_E 1.4426950408889634 /* the kernel's softmax is of powers of 2 */
+
 enum op_kind { OP_LINEAR, OP_LAYERNORM, OP_TOKENS, OP_ATTENTION, OP_POOL };
 
 /* One kernel call. x and y are indices of tensors. */
@@ -179,7 +181,7 @@ emit_block (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *
     .head_dim = c->head_dim,
     .qkv_stride = qkv,
     .out_stride = attended,
-    .scale = c->qk_scale,
+    .scale = (float) (c->qk_scale * LOG2_E),
   };
   set_linear (add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual", i), &b->proj, rows, attended,
       VIT_ACT_NONE, 1);
