@@ -140,9 +140,10 @@ test_damage (void)
     w = weights_open (files_path ("changed.safetensors"), &err);
     for (uint32_t k = 0; w && k < weights_count (w); k++) {
       const struct tensor *t = weights_at (w, k);
-      float last;
-      if (t->count && t->dtype != DTYPE_OTHER)
-        tensor_to_float (t, t->count - 1, 1, &last);
+      float *out = check_alloc (t->count, sizeof *out);
+      if (t->dtype != DTYPE_OTHER)
+        REQUIRE_OK (tensor_read (t, out, &err), err);
+      free (out);
     }
     weights_close (&w);
   }
@@ -189,6 +190,25 @@ test_shards (void)
   }
 }
 
+/* A file that somebody writes anew or cuts between its opening and its reading. */
+static void
+test_cut_meanwhile (void)
+{
+  vit_error err = { 0 };
+  float out[6];
+  files_put_tensors ("good.safetensors", tensors, COUNT_OF (tensors), SIZE_MAX);
+  struct weights *w = weights_open (files_path ("good.safetensors"), &err);
+  REQUIRE_OK (w, err);
+  for (uint32_t i = 0; i < 4; i++)
+    REQUIRE_OK (tensor_read (weights_at (w, i), out, &err), err);
+  REQUIRE (truncate (files_path ("good.safetensors"), (off_t) weights_find (w, "three")->offset + 2) == 0);
+  REQUIRE_OK (tensor_read (weights_find (w, "one"), out, &err), err);
+  REQUIRE (!tensor_read (weights_find (w, "three"), out, &err) && err.code == VIT_ERR_IO);
+  REQUIRE_TEXT (err.msg, "while it was being read");
+  REQUIRE (!tensor_read (weights_find (w, "four"), out, &err));
+  weights_close (&w);
+}
+
 static void
 test_numbers (void)
 {
@@ -208,14 +228,12 @@ test_numbers (void)
     { DTYPE_BF16, { 0x49, 0xc0 }, -3.140625f },
   };
   for (size_t i = 0; i < COUNT_OF (numbers); i++) {
-    struct tensor t = { .dtype = numbers[i].dtype, .count = 1, .data = numbers[i].bytes };
     float out = 7;
-    tensor_to_float (&t, 0, 1, &out);
+    floats_from (numbers[i].dtype, numbers[i].bytes, 1, &out);
     REQUIRE_CLOSE (out, numbers[i].value, 0, 0);
   }
-  struct tensor t = { .dtype = DTYPE_F16, .count = 1, .data = "\x01\x7e" };
   float out = 0;
-  tensor_to_float (&t, 0, 1, &out);
+  floats_from (DTYPE_F16, "\x01\x7e", 1, &out);
   REQUIRE (isnan (out));
   char text[64];
   REQUIRE (strcmp (shape_text (text, sizeof text, (uint64_t[]) { 3, 40 }, 2), "[3, 40]") == 0);
@@ -231,6 +249,7 @@ main (void)
   test_places ();
   test_damage ();
   test_shards ();
+  test_cut_meanwhile ();
   test_numbers ();
   return check_status ();
 }

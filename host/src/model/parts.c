@@ -87,7 +87,8 @@ static bool
 read_tensor (const struct tensor *t, float *out, vit_error *err)
 {
   char place[160];
-  tensor_to_float (t, 0, t->count, out);
+  if (!tensor_read (t, out, err))
+    return false;
   for (uint64_t i = 0; i < t->count; i++) {
     if (!isfinite (out[i]))
       return fail (err, VIT_ERR_FORMAT,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weights/file.h"
 #include "weights/weights.h"
 
 static uint32_t
@@ -40,22 +41,19 @@ from_half (uint32_t h)
 }
 
 void
-tensor_to_float (const struct tensor *t, uint64_t first, uint64_t n, float *out)
+floats_from (enum dtype dtype, const void *bytes, uint64_t n, float *out)
 {
-  const uint8_t *p = t->data;
-  switch (t->dtype) {
+  const uint8_t *p = bytes;
+  switch (dtype) {
     case DTYPE_F32:
-      p += first * 4;
       for (uint64_t i = 0; i < n; i++)
         out[i] = from_bits (load32 (p + 4 * i));
       break;
     case DTYPE_F16:
-      p += first * 2;
       for (uint64_t i = 0; i < n; i++)
         out[i] = from_half (load16 (p + 2 * i));
       break;
     case DTYPE_BF16:
-      p += first * 2;
       for (uint64_t i = 0; i < n; i++)
         out[i] = from_bits (load16 (p + 2 * i) << 16);
       break;
@@ -63,6 +61,17 @@ tensor_to_float (const struct tensor *t, uint64_t first, uint64_t n, float *out)
       memset (out, 0, n * sizeof *out);
       break;
   }
+}
+
+bool
+tensor_read (const struct tensor *t, float *out, vit_error *err)
+{
+  /* into the end of out, where no float is written before the shorter number in its place was read */
+  uint8_t *bytes = (uint8_t *) (out + t->count) - t->num_bytes;
+  if (!file_get (t->fd, t->file, t->offset, bytes, t->num_bytes, err))
+    return false;
+  floats_from (t->dtype, bytes, t->count, out);
+  return true;
 }
 
 const char *

@@ -1,12 +1,12 @@
-/* Opens, maps and reads regular files. */
+/* Opens and reads regular files. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "weights/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -109,35 +109,38 @@ check_pointer (const char *path, const char *bytes, size_t size, vit_error *err)
 }
 
 bool
-file_map (const char *path, void **bytes, size_t *size, vit_error *err)
+file_get (int fd, const char *path, uint64_t offset, void *out, size_t size, vit_error *err)
 {
-  int fd = open_regular (path, "a safetensors file", size, err);
-  if (fd < 0)
-    return false;
-  if (*size == 0) {
-    close (fd);
-    return fail (err, VIT_ERR_FORMAT, "%s: is empty (0 bytes), expected a safetensors file; download or copy it again",
-        path);
+  for (size_t got = 0; got < size;) {
+    ssize_t n = pread (fd, (char *) out + got, size - got, (off_t) (offset + got));
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n < 0)
+      return fail (err, VIT_ERR_IO, "%s: can't be read: %s", path, strerror (errno));
+    if (n == 0)
+      return fail (err, VIT_ERR_IO,
+          "%s: ended at byte %" PRIu64 " while it was being read, expected %zu bytes more; was it replaced or cut "
+          "meanwhile? load it again when it is whole",
+          path, offset + got, size - got);
+    got += (size_t) n;
   }
-  void *map = mmap (NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
-  int code = errno;
-  close (fd);
-  if (map == MAP_FAILED)
-    return fail (err, VIT_ERR_IO, "%s: can't be mapped (%zu bytes): %s", path, *size, strerror (code));
-  if (!check_pointer (path, map, *size, err)) {
-    munmap (map, *size);
-    return false;
-  }
-  *bytes = map;
   return true;
 }
 
-void
-file_unmap (void **bytes, size_t size)
+int
+file_open (const char *path, size_t *size, vit_error *err)
 {
-  if (*bytes)
-    munmap (*bytes, size);
-  *bytes = NULL;
+  char start[64];
+  int fd = open_regular (path, "a safetensors file", size, err);
+  if (fd < 0)
+    return -1;
+  size_t n = *size < sizeof start ? *size : sizeof start;
+  if (*size == 0)
+    fail (err, VIT_ERR_FORMAT, "%s: is empty (0 bytes), expected a safetensors file; download or copy it again", path);
+  else if (file_get (fd, path, 0, start, n, err) && check_pointer (path, start, n, err))
+    return fd;
+  close (fd);
+  return -1;
 }
 
 static bool

@@ -1,13 +1,16 @@
-/* Regular files, mapped or read whole, with errors fit for a user: the one place that opens a checkpoint's files. */
+/* Regular files, read whole or in pieces, with errors fit for a user: the one place that opens a checkpoint's files. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_WEIGHTS_FILE_H
 #define VIT_WEIGHTS_FILE_H
 
 #include "vit/vit.h"
 
-/* Maps a file read-only into *bytes, *size (never 0). An empty file, a directory, a pipe and a Git LFS pointer fail. */
-bool file_map (const char *path, void **bytes, size_t *size, vit_error *err);
-void file_unmap (void **bytes, size_t size); /* accepts NULL */
+/* Opens a safetensors file of *size bytes (never 0), to be closed with close (). An empty file, a directory, a pipe and
+ * a Git LFS pointer fail: -1. Files are read and not mapped: touching a mapping of a file that somebody cuts short
+ * meanwhile ends the process. */
+int file_open (const char *path, size_t *size, vit_error *err);
+/* Reads exactly `size` bytes from `offset` on; a file that has grown shorter fails. `path` is for the message. */
+bool file_get (int fd, const char *path, uint64_t offset, void *out, size_t size, vit_error *err);
 
 /* Reads a whole file of at most `limit` bytes into memory that the caller frees, with a zero after its end. An empty
  * file is fine. `what` says in a message what the file is to be. */

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "weights/file.h"
@@ -62,29 +63,40 @@ guess_format (const uint8_t *bytes, size_t size)
   return "download or copy it again";
 }
 
-/* Finds the header's JSON; *data is where the tensors' bytes start. */
-static bool
-find_header (const struct safetensors *s, size_t *length, vit_error *err)
+/* Reads the header's JSON, to be freed; NULL on failure. */
+static char *
+read_header (const struct safetensors *s, size_t *length, vit_error *err)
 {
-  const uint8_t *p = s->bytes;
-  if (s->size < 10)
-    return fail (err, VIT_ERR_FORMAT, "%s: has only %zu bytes, expected a safetensors file; %s", s->path, s->size,
-        guess_format (p, s->size));
+  uint8_t p[16] = { 0 };
+  size_t have = s->size < sizeof p ? s->size : sizeof p;
+  if (!file_get (s->fd, s->path, 0, p, have, err))
+    return NULL;
   uint64_t n = 0;
   for (int i = 7; i >= 0; i--)
     n = n << 8 | p[i];
-  if (n < 2 || n > HEADER_LIMIT || p[8] != '{')
-    return fail (err, VIT_ERR_FORMAT,
+  if (s->size < 10)
+    fail (err, VIT_ERR_FORMAT, "%s: has only %zu bytes, expected a safetensors file; %s", s->path, s->size,
+        guess_format (p, have));
+  else if (n < 2 || n > HEADER_LIMIT || p[8] != '{')
+    fail (err, VIT_ERR_FORMAT,
         "%s: is not a safetensors file (its first 8 bytes give a header of %" PRIu64
         " bytes, expected 2 to %d that start with '{'); %s",
-        s->path, n, HEADER_LIMIT, guess_format (p, s->size));
-  if (n > s->size - 8)
-    return fail (err, VIT_ERR_FORMAT,
+        s->path, n, HEADER_LIMIT, guess_format (p, have));
+  else if (n > s->size - 8)
+    fail (err, VIT_ERR_FORMAT,
         "%s: is cut short: its header alone has %" PRIu64 " bytes but the file only %zu; "
         "download or copy it again",
         s->path, n, s->size);
-  *length = (size_t) n;
-  return true;
+  else {
+    *length = (size_t) n;
+    char *text = malloc (*length);
+    if (text && file_get (s->fd, s->path, 8, text, *length, err))
+      return text;
+    if (!text)
+      fail_memory (err, s->path, *length);
+    free (text);
+  }
+  return NULL;
 }
 
 static bool
@@ -156,9 +168,9 @@ read_dtype (struct tensor *t, const json_t *dtype, uint32_t *size, vit_error *er
   return true;
 }
 
-/* One entry of the header; data_size: bytes after the header. */
+/* One entry of the header; the tensors' data_size bytes begin at `data` of the file. */
 static bool
-read_entry (struct tensor *t, const json_t *entry, const uint8_t *data, uint64_t data_size, vit_error *err)
+read_entry (struct tensor *t, const json_t *entry, uint64_t data, uint64_t data_size, vit_error *err)
 {
   if (!json_is_object (entry))
     return fail (err, VIT_ERR_FORMAT, "%s: tensor '%s' is not described by an object; is the file damaged?", t->file,
@@ -187,7 +199,7 @@ read_entry (struct tensor *t, const json_t *entry, const uint8_t *data, uint64_t
         "%s: tensor '%s' has %" PRIu64 " bytes, which its shape %s of %s doesn't give; "
         "is the file damaged?",
         t->file, t->name, end - begin, shape_text (shape, sizeof shape, t->shape, t->num_dims), t->dtype_name);
-  t->data = data + begin;
+  t->offset = data + begin;
   t->num_bytes = end - begin;
   return true;
 }
@@ -196,7 +208,7 @@ static int
 by_place (const void *a, const void *b)
 {
   const struct tensor *x = *(const struct tensor *const *) a, *y = *(const struct tensor *const *) b;
-  uintptr_t p = (uintptr_t) x->data, q = (uintptr_t) y->data;
+  uint64_t p = x->offset, q = y->offset;
   return p != q ? (p < q ? -1 : 1) : (x->num_bytes > y->num_bytes) - (x->num_bytes < y->num_bytes);
 }
 
@@ -211,7 +223,7 @@ check_overlap (const struct safetensors *s, vit_error *err)
   qsort (order, s->count, sizeof *order, by_place);
   bool ok = true;
   for (uint32_t i = 1; ok && i < s->count; i++) {
-    if ((uintptr_t) order[i - 1]->data + order[i - 1]->num_bytes > (uintptr_t) order[i]->data)
+    if (order[i - 1]->offset + order[i - 1]->num_bytes > order[i]->offset)
       ok = fail (err, VIT_ERR_FORMAT, "%s: tensors '%s' and '%s' overlap; is the file damaged?", s->path,
           order[i - 1]->name, order[i]->name);
   }
@@ -225,7 +237,6 @@ read_entries (struct safetensors *s, size_t header_size, vit_error *err)
   s->tensors = calloc (json_object_size (s->header) + 1, sizeof *s->tensors);
   if (!s->tensors)
     return fail_memory (err, s->path, (json_object_size (s->header) + 1) * sizeof *s->tensors);
-  const uint8_t *data = (const uint8_t *) s->bytes + 8 + header_size;
   const char *name;
   json_t *entry;
   json_object_foreach ((json_t *) s->header, name, entry) {
@@ -234,7 +245,8 @@ read_entries (struct safetensors *s, size_t header_size, vit_error *err)
     struct tensor *t = &s->tensors[s->count];
     t->name = name;
     t->file = s->path;
-    if (!check_name (s->path, name, err) || !read_entry (t, entry, data, s->size - 8 - header_size, err))
+    t->fd = s->fd;
+    if (!check_name (s->path, name, err) || !read_entry (t, entry, 8 + header_size, s->size - 8 - header_size, err))
       return false;
     s->count++;
   }
@@ -246,14 +258,17 @@ safetensors_open (struct safetensors *s, const char *path, vit_error *err)
 {
   json_error_t json;
   size_t length = 0;
+  char *text = NULL;
   s->path = strdup (path);
   if (!s->path) {
     fail_memory (err, path, strlen (path) + 1);
     goto error;
   }
-  if (!file_map (path, &s->bytes, &s->size, err) || !find_header (s, &length, err))
+  s->fd = file_open (path, &s->size, err);
+  if (s->fd < 0 || !(text = read_header (s, &length, err)))
     goto error;
-  s->header = json_loadb ((const char *) s->bytes + 8, length, JSON_REJECT_DUPLICATES, &json);
+  s->header = json_loadb (text, length, JSON_REJECT_DUPLICATES, &json);
+  free (text);
   if (!json_is_object ((json_t *) s->header)) {
     fail (err, VIT_ERR_FORMAT,
         "%s: its safetensors header can't be parsed (%s, byte %d), expected JSON; is the file "
@@ -273,7 +288,8 @@ safetensors_close (struct safetensors *s)
 {
   free (s->tensors);
   json_decref (s->header);
-  file_unmap (&s->bytes, s->size);
+  if (s->path && s->fd >= 0)
+    close (s->fd);
   free (s->path);
   *s = (struct safetensors) { 0 };
 }

@@ -7,14 +7,14 @@
 
 struct safetensors {
   char *path;
-  void *bytes;            /* the whole file, mapped read-only */
+  int fd;                 /* -1: not open; closed with the path set */
   size_t size;            /* bytes */
   void *header;           /* the parsed header: it owns the tensors' names */
   struct tensor *tensors; /* (count), in the header's order */
   uint32_t count;
 };
 
-/* Maps the file and checks every entry: a tensor handed out lies wholly inside the mapping, no two overlap. */
+/* Opens the file and checks every entry: a tensor handed out lies wholly inside the file, no two overlap. */
 bool safetensors_open (struct safetensors *s, const char *path, vit_error *err);
 void safetensors_close (struct safetensors *s); /* accepts a zeroed one */
 

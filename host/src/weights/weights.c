@@ -12,7 +12,7 @@
 
 enum {
   INDEX_LIMIT = 64 << 20, /* bytes */
-  SHARD_LIMIT = 1000
+  SHARD_LIMIT = 200       /* each is an open file until all is read */
 };
 
 static const char single_name[] = "model.safetensors";

@@ -1,4 +1,4 @@
-/* Files of named tensors, mapped read-only: safetensors, one file or sharded. Knows nothing of models. */
+/* Files of named tensors: safetensors, one file or sharded. Knows nothing of models. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_WEIGHTS_WEIGHTS_H
 #define VIT_WEIGHTS_WEIGHTS_H
@@ -17,13 +17,14 @@ struct tensor {
   uint64_t shape[TENSOR_MAX_DIMS];
   uint64_t count; /* elements */
   uint64_t num_bytes;
-  const void *data; /* little endian, any alignment */
+  int fd;          /* of the file, open until weights_close */
+  uint64_t offset; /* bytes: of the first element in the file */
 };
 
 struct weights;
 
 /* path: a .safetensors file, or a folder holding model.safetensors or model.safetensors.index.json (and its shards).
- * Every offset is checked here: a tensor handed out lies wholly inside its mapping. */
+ * Every offset is checked here: a tensor handed out lay wholly inside its file. */
 struct weights *weights_open (const char *path, vit_error *err);
 void weights_close (struct weights **w);
 uint32_t weights_count (const struct weights *w);
@@ -32,8 +33,10 @@ const struct tensor *weights_find (const struct weights *w, const char *name); /
 uint32_t weights_index (const struct weights *w, const char *name);            /* weights_count: not there */
 const char *weights_path (const struct weights *w); /* the file that names them all, for messages */
 
-/* Converts elements [first, first + n) to float. The dtype must not be DTYPE_OTHER. */
-void tensor_to_float (const struct tensor *t, uint64_t first, uint64_t n, float *out);
+/* Reads all elements as float into out[count]. The dtype must not be DTYPE_OTHER. Fails with IO. */
+bool tensor_read (const struct tensor *t, float *out, vit_error *err);
+/* n little-endian numbers to float. The bytes may lie in out's own memory, at its end. */
+void floats_from (enum dtype dtype, const void *bytes, uint64_t n, float *out);
 /* "[3, 4]" of a shape. */
 const char *shape_text (char *out, size_t size, const uint64_t *shape, uint32_t num_dims);
 
