@@ -12,7 +12,7 @@ layout (local_size_x = 128) in;
 layout (constant_id = 0) const uint ROWS = 8; // outputs of one invocation: ROWS x 4
 
 layout (std430, binding = 0) readonly buffer X { X_DATA x[]; };        // rows of in_dim
-layout (std430, binding = 1) readonly buffer W { W_DATA w[]; };        // (out_dim, in_dim)
+layout (std430, binding = 1) readonly buffer W { W_DATA w[]; };        // rows of in_dim, w_stride apart
 layout (std430, binding = 2) readonly buffer B { float bias[]; };      // (out_dim)
 layout (std430, binding = 3) buffer Y { Y_DATA y[]; };                 // rows of out_dim
 layout (push_constant) uniform P { linear_params p; };
@@ -31,7 +31,7 @@ load_tiles (uint row0, uint col0, uint k0)
   }
   for (uint i = gl_LocalInvocationIndex; i < STEP * COLUMNS; i += 128) {
     uint col = col0 + i / STEP, k = k0 + i % STEP;
-    ws[i % STEP][i / STEP] = col < p.out_dim && k < p.in_dim ? float (w[col * p.in_dim + k]) : 0.0;
+    ws[i % STEP][i / STEP] = col < p.out_dim && k < p.in_dim ? float (w[col * p.w_stride + k]) : 0.0;
   }
 }
 

@@ -20,6 +20,7 @@
 struct linear_params {
   uint rows, in_dim, out_dim;       /* elements */
   uint x_first, x_stride, y_stride; /* elements of x and y */
+  uint w_stride;                    /* elements of w */
   uint act;                         /* VIT_ACT_ */
   uint add;                         /* 1: y += result (the residual lives in y) */
   uint has_bias;

@@ -1,6 +1,7 @@
 /* Twin test of the linear kernel: stores, activations, residual, gathered rows, over odd shapes. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/kernel_rig.h"
+#include "gpu/linear.h"
 #include "half.h"
 #include "ref/vit_ref.h"
 
@@ -145,14 +146,19 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
   free (plain);
 }
 
-/* (rows, in) at x_first + r * x_stride of a tensor padded to whole tiles of rows, and no further. */
+/* (rows, in) at x_first + r * x_stride of a tensor padded to whole tiles of rows, and no further. Rows that are not
+ * gathered begin where graph.c lets them begin; what lies between them is no number. */
 static void
 make_input (struct rig *rig, const struct variant *v, struct twin *t, struct guarded *x, struct rng *rng)
 {
   struct linear_params *p = &t->p;
   uint32_t row = p->in_dim + v->x_pad, step = v->gather ? v->gather : 1, rows = pad (p->rows * step, ROW_PAD);
+  row = v->gather ? row : pad (row, ROW_ALIGN);
   double *values = check_alloc ((size_t) rows * row, sizeof *values);
   fill_values (values, rows, row, v->fill, rng);
+  for (size_t i = 0; i < (size_t) rows * row; i++)
+    if (i % row >= p->in_dim)
+      values[i] = NAN;
   p->x_stride = row * step;
   p->x_first = v->gather ? row : 0;
   guarded_init (x, rig, v->x, values, (size_t) rows * row);
@@ -183,6 +189,61 @@ require_weight_unchanged (struct rig *rig, const struct buffer *b, const uint8_t
   free (after);
 }
 
+/* One kernel of the table on its own copy of y. */
+static void
+run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *call, const struct variant *v,
+    const struct twin *t, const struct guarded *start)
+{
+  struct guarded y;
+  vit_error err = { 0 };
+  guarded_init (&y, rig, v->y, v->add ? start->values : NULL, start->count);
+  call->y = guarded_span (&y);
+  rig_begin (rig);
+  rig_run (rig, k->record (rig->rec, call, k, &err), 2.0 * t->p.rows * t->p.in_dim * t->p.out_dim, &err);
+  if (!rig->bench) /* repeated runs add more than once */
+    rig_compare (rig, &y,
+        &(struct expected) { .rows = t->p.rows,
+            .columns = t->p.out_dim,
+            .stride = t->p.y_stride,
+            .may_write_rows = pad (t->p.rows, ROW_PAD),
+            .may_write_columns = pad (t->p.out_dim, COLUMN_PAD),
+            .want = t->want,
+            .allowance = t->allowance,
+            .bound = v->bound });
+  guarded_finish (&y, rig);
+}
+
+/* Every kernel that suits, which are at least the one that a network would get. */
+static void
+run_kernels (struct rig *rig, const char *row, const struct variant *v, const struct twin *t, struct guarded *x,
+    const struct guarded *y)
+{
+  struct weight weight = { 0 };
+  vit_error err = { 0 };
+  REQUIRE_OK (upload (rig, t, v->w, v->x == STORE_F16 ? v->x : v->y, &weight, &err), err);
+  uint8_t *before = check_alloc (weight.data.size, 1);
+  REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
+  struct linear_call call = linear_complete (&(struct linear_call) { .x = guarded_span (x),
+      .y = guarded_span (y),
+      .weight = &weight,
+      .p = t->p,
+      .x_store = v->x,
+      .y_store = v->y });
+  const struct linear_kernel *chosen = linear_static_choice (rig->dev, &call);
+  REQUIRE (chosen && chosen->suits (rig->dev, &call, chosen));
+  for (uint32_t i = 0; i < linear_num_kernels (); i++) {
+    const struct linear_kernel *k = linear_kernel_at (i);
+    REQUIRE (linear_kernel_named (k->name) == k);
+    if (k->suits (rig->dev, &call, k)
+        && rig_row (rig, false, "%s by %s%s", row, k->name, k == chosen ? ", the choice" : ""))
+      run_kernel (rig, k, &call, v, t, y);
+  }
+  guarded_require_unchanged (x, rig, "x");
+  require_weight_unchanged (rig, &weight.data, before, "the weight");
+  free (before);
+  weight_destroy (rig->dev, &weight);
+}
+
 static void
 run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64_t seed)
 {
@@ -191,40 +252,13 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
     .p = { .rows = s->rows, .in_dim = s->in, .out_dim = s->out, .act = v->act, .add = v->add, .has_bias = v->bias }
   };
   struct guarded x, y;
-  struct weight weight = { 0 };
-  vit_error err = { 0 };
+  char row[120];
   make_weight (&t, v->w, &rng);
   make_input (rig, v, &t, &x, &rng);
   make_output (rig, v, &t, &y, &rng);
   expect (&t, &x, &y);
-  REQUIRE_OK (upload (rig, &t, v->w, v->x == STORE_F16 ? v->x : v->y, &weight, &err), err);
-  uint8_t *before = check_alloc (weight.data.size, 1);
-  REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
-
-  struct linear_call call = { .x = guarded_span (&x),
-    .y = guarded_span (&y),
-    .weight = &weight,
-    .p = t.p,
-    .x_store = v->x,
-    .y_store = v->y };
-  call.p.in_dim = call.p.out_dim = call.p.has_bias = 0; /* filled in from the weight */
-  rig_begin (rig);
-  rig_run (rig, record_linear (rig->rec, &call, &err), 2.0 * s->rows * s->in * s->out, &err);
-  if (!rig->bench) { /* repeated runs add more than once */
-    rig_compare (rig, &y,
-        &(struct expected) { .rows = s->rows,
-            .columns = s->out,
-            .stride = t.p.y_stride,
-            .may_write_rows = pad (s->rows, ROW_PAD),
-            .may_write_columns = pad (s->out, COLUMN_PAD),
-            .want = t.want,
-            .allowance = t.allowance,
-            .bound = v->bound });
-    guarded_require_unchanged (&x, rig, "x");
-    require_weight_unchanged (rig, &weight.data, before, "the weight");
-  }
-  free (before);
-  weight_destroy (rig->dev, &weight);
+  snprintf (row, sizeof row, "linear %s, %u rows, %u to %u", v->name, s->rows, s->in, s->out);
+  run_kernels (rig, row, v, &t, &x, &y);
   guarded_finish (&x, rig);
   guarded_finish (&y, rig);
   free (t.w);
@@ -244,7 +278,7 @@ test_linear (struct rig *rig)
       bool half = variant->x == STORE_F16 || variant->w == STORE_F16 || variant->y == STORE_F16;
       if (large && (s + v) % 3) /* the twin is slow: each large shape meets a third of the variants */
         continue;
-      if (rig_row (rig, half, "linear %s, %u rows, %u to %u", variant->name, shape->rows, shape->in, shape->out))
+      if (!half || rig->storage16)
         run_row (rig, shape, variant, s * 1000 + v);
     }
 }

@@ -14,19 +14,28 @@ store_size (enum store s)
   return s == STORE_F16 ? 2 : 4;
 }
 
-/* A linear's weight in the order its kernel streams it. */
+/* How a weight lies: rows of in_dim, w_stride apart with zeros behind (every kernel for GPUs), or panels of columns
+ * (the unrolled ones for CPUs). */
+enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS };
+
+/* A linear's weight in the order its kernels stream it. */
 struct weight {
   struct buffer data; /* (out_dim, in_dim), packed as `layout` says */
   struct buffer bias; /* float (out_dim), or empty: there is none, or data holds it */
   bool has_bias;
   uint32_t in_dim, out_dim;
   enum store store;
-  uint32_t layout; /* of linear.c: which kernels stream it */
+  enum weight_layout layout;
+  uint32_t stride; /* LAYOUT_ROWS: elements from one row to the next, a multiple of WEIGHT_ALIGN */
 };
 
 /* rows of every tensor that a linear reads or writes are allocated up to a multiple of this, so that tiles may run
  * over the end: contents past `rows` are finite garbage */
 enum { ROW_PAD = 16, COLUMN_PAD = 16 };
+
+/* Elements. Rows of what linears and attention read lie a multiple of ROW_ALIGN apart, those of weights a multiple of
+ * WEIGHT_ALIGN: so kernels may read 16 bytes at a time, and steps of a weight's row need no check of its end. */
+enum { ROW_ALIGN = 8, WEIGHT_ALIGN = 32 };
 
 /* Packs and uploads; w is (out_dim, in_dim) float, bias (out_dim) or NULL. STORE_F32 activations: x and y of its calls
  * are float; some devices have faster kernels for those. */
@@ -74,7 +83,7 @@ span_all (const struct buffer *b)
 struct linear_call {
   struct span x, y;
   const struct weight *weight;
-  struct linear_params p; /* in_dim, out_dim, has_bias are filled in from the weight */
+  struct linear_params p; /* in_dim, out_dim, w_stride, has_bias are filled in from the weight */
   enum store x_store, y_store;
 };
 bool record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err);

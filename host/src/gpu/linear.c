@@ -1,18 +1,16 @@
-/* Linear layers: packs weights for the kernel family that will stream them, and records it. */
+/* Linear layers: the table of kernels, the choice among them without timing, and weights packed for them. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <math.h>
+#include "gpu/linear.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "gpu/half.h"
 #include "gpu/linear_cpu.h"
 
-/* struct weight: layout. */
-enum { LAYOUT_ROWS, LAYOUT_PANELS };
-
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
-tiled_shader (enum store x, enum store w, enum store y)
+plain_shader (enum store x, enum store w, enum store y)
 {
   static const enum shader table[2][2][2] = {
     [STORE_F32] = { [STORE_F32] = { SHADER_linear_xf_wf_yf, NUM_SHADERS },
@@ -23,17 +21,114 @@ tiled_shader (enum store x, enum store w, enum store y)
   return table[x][w][y];
 }
 
-static void *
-pack_rows (enum store store, const float *w, size_t count, size_t *bytes)
+static bool
+plain_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {
-  *bytes = count * store_size (store);
-  void *out = malloc (*bytes);
-  if (!out)
-    return NULL;
-  if (store == STORE_F16)
-    half_from_floats (out, w, count);
-  else
-    memcpy (out, w, *bytes);
+  (void) dev, (void) k;
+  return call->weight->layout == LAYOUT_ROWS;
+}
+
+static bool
+record_plain (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
+{
+  (void) k;
+  const struct weight *w = call->weight;
+  const struct linear_params *p = &call->p;
+  uint32_t rows = p->rows <= 8 ? 1 : 8; /* of one invocation: a head's few rows shouldn't cost a whole tile */
+  struct dispatch d = {
+    .shader = plain_shader (call->x_store, w->store, call->y_store),
+    .spec = { 1, { rows } },
+    .bind = { call->x, span_all (&w->data), span_all (w->has_bias ? &w->bias : &w->data), call->y },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { (p->rows + 8 * rows - 1) / (8 * rows), (p->out_dim + 63) / 64, 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+static bool
+unrolled_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
+{
+  (void) dev, (void) k;
+  return call->weight->layout == LAYOUT_PANELS;
+}
+
+static bool
+record_unrolled (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
+{
+  (void) k;
+  return record_linear_cpu (rec, call, err);
+}
+
+static const struct linear_kernel kernels[] = {
+  { "unrolled", unrolled_suits, record_unrolled, NULL },
+  { "plain", plain_suits, record_plain, NULL },
+};
+enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
+
+uint32_t
+linear_num_kernels (void)
+{
+  return NUM_KERNELS;
+}
+
+const struct linear_kernel *
+linear_kernel_at (uint32_t index)
+{
+  return &kernels[index];
+}
+
+const struct linear_kernel *
+linear_kernel_named (const char *name)
+{
+  for (uint32_t i = 0; i < NUM_KERNELS; i++)
+    if (strcmp (kernels[i].name, name) == 0)
+      return &kernels[i];
+  return NULL;
+}
+
+struct linear_call
+linear_complete (const struct linear_call *call)
+{
+  struct linear_call c = *call;
+  c.p.in_dim = call->weight->in_dim;
+  c.p.out_dim = call->weight->out_dim;
+  c.p.w_stride = call->weight->stride;
+  c.p.has_bias = call->weight->has_bias;
+  return c;
+}
+
+const struct linear_kernel *
+linear_static_choice (const vit_device *dev, const struct linear_call *call)
+{
+  uint32_t i = 0;
+  while (i + 1 < NUM_KERNELS && !kernels[i].suits (dev, call, &kernels[i]))
+    i++;
+  return &kernels[i];
+}
+
+bool
+record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err)
+{
+  struct linear_call c = linear_complete (call);
+  const struct linear_kernel *k = linear_static_choice (recorder_device (rec), &c);
+  return k->record (rec, &c, k, err);
+}
+
+/* (out_dim, in_dim) -> rows of `stride` with zeros behind */
+static void *
+pack_rows (enum store store, const float *w, const struct weight *shape, size_t *bytes)
+{
+  uint32_t in_dim = shape->in_dim, stride = shape->stride;
+  *bytes = (size_t) shape->out_dim * stride * store_size (store);
+  uint8_t *out = calloc (1, *bytes);
+  for (size_t n = 0; out && n < shape->out_dim; n++) {
+    uint8_t *row = out + n * stride * store_size (store);
+    if (store == STORE_F16)
+      half_from_floats ((uint16_t *) (void *) row, w + n * in_dim, in_dim);
+    else
+      memcpy (row, w + n * in_dim, in_dim * sizeof *w);
+  }
   return out;
 }
 
@@ -44,12 +139,13 @@ weight_create (vit_device *dev, enum store store, enum store activations, const 
   memset (out, 0, sizeof *out);
   out->in_dim = in_dim;
   out->out_dim = out_dim;
+  out->stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN;
   out->store = store;
   out->has_bias = bias != NULL;
   out->layout = activations == STORE_F32 && linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
   size_t bytes;
   void *packed = out->layout == LAYOUT_PANELS ? linear_cpu_pack (dev, store, w, bias, in_dim, out_dim, &bytes)
-                                              : pack_rows (store, w, (size_t) in_dim * out_dim, &bytes);
+                                              : pack_rows (store, w, out, &bytes);
   if (!packed)
     return fail_memory (err, name, bytes);
   bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
@@ -74,26 +170,4 @@ uint64_t
 weight_bytes (const struct weight *w)
 {
   return w->data.size + w->bias.size;
-}
-
-bool
-record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err)
-{
-  const struct weight *w = call->weight;
-  struct linear_call c = *call;
-  c.p.in_dim = w->in_dim;
-  c.p.out_dim = w->out_dim;
-  c.p.has_bias = w->has_bias;
-  if (w->layout == LAYOUT_PANELS)
-    return record_linear_cpu (rec, &c, err);
-  uint32_t rows = c.p.rows <= 8 ? 1 : 8; /* of one invocation: a head's few rows shouldn't cost a whole tile */
-  struct dispatch d = {
-    .shader = tiled_shader (c.x_store, w->store, c.y_store),
-    .spec = { 1, { rows } },
-    .bind = { c.x, span_all (&w->data), span_all (w->has_bias ? &w->bias : &w->data), c.y },
-    .push = &c.p,
-    .push_size = sizeof c.p,
-    .groups = { (c.p.rows + 8 * rows - 1) / (8 * rows), (c.p.out_dim + 63) / 64, 1 },
-  };
-  return recorder_dispatch (rec, &d, err);
 }

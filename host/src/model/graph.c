@@ -62,13 +62,15 @@ new_tensor (struct graph *g, uint32_t rows, uint32_t columns, enum store store)
   return new_rows (g, rows, columns, columns, store);
 }
 
-/* The same for what linears and attention read. A kernel reads several rows at a time, and in a CPU's cache rows whose
- * distance is a multiple of a power of two push each other out: on Zen 4, fc2 of B/16 took 1.7 times as long for it. */
+/* The same for what linears and attention read: rows that begin on a multiple of ROW_ALIGN elements. A kernel reads
+ * several rows at a time, and in a CPU's cache rows whose distance is a multiple of a power of two push each other out:
+ * on Zen 4, fc2 of B/16 took 1.7 times as long for it. */
 static uint32_t
 new_operand (struct graph *g, uint32_t rows, uint32_t columns, enum store store)
 {
   bool crowded = device_caps (g->model->dev)->unrolled && columns % 512 == 0;
-  return new_rows (g, rows, columns, columns + (crowded ? 16 : 0), store);
+  uint32_t stride = (columns + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
+  return new_rows (g, rows, columns, stride + (crowded ? 16 : 0), store);
 }
 
 static void
@@ -135,7 +137,7 @@ emit_tokens (struct graph *g, uint32_t patches)
   struct dims d = dims_of (g);
   uint32_t embed = new_tensor (g, d.B * d.P, d.C, STORE_F32);
   struct op *op = add (g, OP_LINEAR, patches, embed, "%s", m->cfg.patch_norm ? "patch_embed.proj" : "patch_embed");
-  set_linear (op, &m->patch_embed, d.B * d.P, m->patch_embed.in_dim, VIT_ACT_NONE, 0);
+  set_linear (op, &m->patch_embed, d.B * d.P, g->tensors[patches].stride, VIT_ACT_NONE, 0);
   if (m->cfg.patch_norm) {
     uint32_t normed = new_tensor (g, d.B * d.P, d.C, STORE_F32);
     set_norm (g, add (g, OP_LAYERNORM, embed, normed, "patch_embed"), &m->patch_norm, d.B * d.P, d.C);
@@ -284,7 +286,7 @@ graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *
     return fail_memory (err, "the graph", g->max_ops * sizeof *g->ops);
   struct dims d = dims_of (g);
   uint32_t rows = d.B * d.T;
-  uint32_t patches = new_tensor (g, d.B * d.P, model->patch_embed.in_dim, model->activations);
+  uint32_t patches = new_operand (g, d.B * d.P, model->patch_embed.in_dim, model->activations);
   uint32_t stream = emit_tokens (g, patches);
   struct scratch s = {
     .normed = new_operand (g, rows, d.C, model->activations),

@@ -135,6 +135,7 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   struct preprocess_v_params v = plan->v;
   const struct buffer *source = f->upload.local ? &f->upload : &f->local;
   uint32_t patches = config_patches (&s->model->cfg);
+  v.out_stride = s->networks[0].graph.tensors[0].stride;
   v.out_first = index * patches * v.out_stride;
   struct span out = { &s->arena, 0,
     (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
