@@ -1,6 +1,7 @@
 /* Sessions: batches, order, fullness, lifetimes, threads, pictures that change, what a frame costs. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <pthread.h>
+#include <sched.h>
 
 #include "check.h"
 #include "gpu/test_device.h"
@@ -248,6 +249,46 @@ test_threads (const struct fixture *f)
     REQUIRE (pthread_join (threads[i], NULL) == 0);
 }
 
+static void *
+submit_all (void *data)
+{
+  struct worker *w = data;
+  vit_error err = { 0 };
+  for (int n = 0; n < 60; n++) {
+    enum vit_submit got;
+    struct vit_session_stats stats;
+    while ((got = vit_session_submit (w->session, &w->f->images[n % 5], 1 + n % 2, &err)) == VIT_SUBMIT_FULL)
+      sched_yield ();
+    REQUIRE_OK (got == VIT_SUBMITTED, err);
+    vit_session_get_stats (w->session, &stats);
+    REQUIRE (stats.submits == (uint64_t) n + 1);
+  }
+  return NULL;
+}
+
+/* One thread submits while this one collects. */
+static void
+test_two_hands (const struct fixture *f)
+{
+  pthread_t thread;
+  vit_error err = { 0 };
+  struct worker w = { .f = f, .session = open_session (f, 2, 3) };
+  REQUIRE (pthread_create (&thread, NULL, submit_all, &w) == 0);
+  for (int n = 0; n < 60; n++)
+    for (int i = n % 5; i <= n % 5 + n % 2; i++) {
+      vit_result result = { 0 };
+      enum vit_collect got;
+      while ((got = vit_session_collect (w.session, UINT64_MAX, &result, &err)) == VIT_EMPTY)
+        sched_yield ();
+      REQUIRE_OK (got == VIT_COLLECTED, err);
+      REQUIRE (result.user == f->images[i].user);
+      REQUIRE_CLOSE (result.logits[0], f->want[i][0], 1e-5, 1e-5);
+    }
+  REQUIRE (pthread_join (thread, NULL) == 0);
+  require_empty (w.session);
+  vit_session_destroy (&w.session);
+}
+
 /* After every slot has seen its pictures, frames allocate nothing and update no descriptor. */
 static void
 test_costs (const struct fixture *f)
@@ -384,6 +425,7 @@ main (void)
   test_poll (&f);
   test_lifetimes (&f);
   test_threads (&f);
+  test_two_hands (&f);
   test_costs (&f);
   test_changes (&f);
   test_mistakes (&f);

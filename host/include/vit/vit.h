@@ -12,7 +12,8 @@
  * be destroyed in any order. Every destroy takes a pointer to the caller's pointer, accepts NULL and sets NULL.
  *
  * Threads: a device and a model are immutable once made and may be shared by any number of threads. A session
- * belongs to one thread at a time. Nothing here calls back except the log function.
+ * belongs to one thread at a time, except that one may collect while another submits and reads the counters.
+ * Nothing here calls back except the log function.
  *
  * Errors: whatever can fail takes a caller-owned vit_error last (NULL: not wanted) and fills it only on failure.
  */
@@ -213,6 +214,7 @@ typedef struct vit_result {
   const float *logits; /* (classes), valid until the next collect or destroy */
   uint32_t classes;
   uint64_t submit_to_ready_ns; /* from submit to the moment collect saw the result */
+  double gpu_ms;               /* its submit's time on the device; 0 without timestamps */
 } vit_result;
 
 /* Queues 1..max_batch images as one GPU submit. FULL took nothing: collect, then call again. */

@@ -36,6 +36,7 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
     fail_memory (err, "the session", sizeof *s);
     return NULL;
   }
+  pthread_mutex_init (&s->lock, NULL);
   s->model = model_ref (model);
   s->max_batch = batch;
   s->num_slots = flight;
@@ -69,7 +70,26 @@ vit_session_destroy (vit_session **session)
   free (s->slots);
   free (s->logits);
   vit_model_destroy (&s->model);
+  pthread_mutex_destroy (&s->lock);
   free (s);
+}
+
+/* Who sees 0 may fill the slot, who sees more may collect it: what else is in it changes hands with this number. */
+static uint32_t
+slot_num (vit_session *s, const struct slot *slot)
+{
+  pthread_mutex_lock (&s->lock);
+  uint32_t num = slot->num;
+  pthread_mutex_unlock (&s->lock);
+  return num;
+}
+
+static void
+set_slot_num (vit_session *s, struct slot *slot, uint32_t num)
+{
+  pthread_mutex_lock (&s->lock);
+  slot->num = num;
+  pthread_mutex_unlock (&s->lock);
 }
 
 enum vit_submit
@@ -81,7 +101,7 @@ vit_session_submit (vit_session *s, const vit_image *images, uint32_t n, vit_err
     return VIT_SUBMIT_FAILED;
   }
   struct slot *slot = &s->slots[s->next];
-  if (slot->num)
+  if (slot_num (s, slot))
     return VIT_SUBMIT_FULL;
   slot->submit_ns = now_ns ();
   for (uint32_t i = 0; i < n; i++)
@@ -89,15 +109,16 @@ vit_session_submit (vit_session *s, const vit_image *images, uint32_t n, vit_err
       return VIT_SUBMIT_FAILED;
   if (!slot_submit (slot, n, err))
     return VIT_SUBMIT_FAILED;
+  set_slot_num (s, slot, n);
   s->next = (s->next + 1) % s->num_slots;
   s->submits++;
   s->images += n;
   return VIT_SUBMITTED;
 }
 
-/* Hands out image `taken` of the slot and frees the slot after its last. */
+/* Hands out image `taken` of the slot and frees the slot after its last of `num`. */
 static void
-take (vit_session *s, struct slot *slot, vit_result *out)
+take (vit_session *s, struct slot *slot, uint32_t num, vit_result *out)
 {
   *out = (vit_result) {
     .user = slot->frames[slot->taken].user,
@@ -107,12 +128,15 @@ take (vit_session *s, struct slot *slot, vit_result *out)
   if (slot->done) {
     memcpy (s->logits, slot_logits (slot, slot->taken), s->model->cfg.classes * sizeof *s->logits);
     out->logits = s->logits;
-    s->gpu_ms = recorder_clock_ms (slot->networks[slot->num - 1].rec);
+    out->gpu_ms = recorder_clock_ms (slot->networks[num - 1].rec);
+    pthread_mutex_lock (&s->lock);
+    s->gpu_ms = out->gpu_ms;
+    pthread_mutex_unlock (&s->lock);
   }
-  if (++slot->taken < slot->num)
+  if (++slot->taken < num)
     return;
-  slot->num = slot->taken = 0;
   s->oldest = (s->oldest + 1) % s->num_slots;
+  set_slot_num (s, slot, 0);
 }
 
 enum vit_collect
@@ -123,20 +147,22 @@ vit_session_collect (vit_session *s, uint64_t timeout_ns, vit_result *out, vit_e
     return VIT_COLLECT_FAILED;
   }
   struct slot *slot = &s->slots[s->oldest];
-  if (!slot->num)
+  uint32_t num = slot_num (s, slot);
+  if (!num)
     return VIT_EMPTY;
   bool ok = slot_wait (slot, timeout_ns, err);
   if (ok && !slot->done)
     return VIT_NOT_READY;
   if (!ok)
     slot->done = false;
-  take (s, slot, out);
+  take (s, slot, num, out);
   return ok ? VIT_COLLECTED : VIT_COLLECT_FAILED;
 }
 
 void
-vit_session_get_stats (const vit_session *s, struct vit_session_stats *out)
+vit_session_get_stats (const vit_session *session, struct vit_session_stats *out)
 {
+  vit_session *s = (vit_session *) session; /* its lock is taken, nothing else changes */
   const struct slot *slot = &s->slots[0];
   const struct recorder *net = slot->networks[0].rec, *frame = slot->frames[0].rec;
   *out = (struct vit_session_stats) {
@@ -147,8 +173,10 @@ vit_session_get_stats (const vit_session *s, struct vit_session_stats *out)
     .dispatches = recorder_dispatches (net) + (frame ? recorder_dispatches (frame) : 0),
     .barriers = recorder_barriers (net) + (frame ? recorder_barriers (frame) : 0),
     .pipelines = kernels_pipelines (s->model->dev),
-    .gpu_ms = s->gpu_ms,
   };
+  pthread_mutex_lock (&s->lock);
+  out->gpu_ms = s->gpu_ms;
+  pthread_mutex_unlock (&s->lock);
   for (uint32_t i = 0; i < s->num_slots; i++)
     out->device_bytes += slot_bytes (&s->slots[i]);
 }

@@ -3,9 +3,12 @@
 #ifndef VIT_SESSION_SESSION_H
 #define VIT_SESSION_SESSION_H
 
+#include <pthread.h>
+
 #include "session/slot.h"
 
 struct vit_session {
+  pthread_mutex_t lock; /* between the thread that submits and the one that collects: every slot's num, gpu_ms */
   vit_model *model;
   uint32_t max_batch, num_slots;
   struct slot *slots;    /* (num_slots) */

@@ -206,12 +206,9 @@ slot_submit (struct slot *s, uint32_t n, vit_error *err)
   for (uint32_t i = 0; i < n; i++)
     s->commands[i] = recorder_commands (s->frames[i].rec);
   s->commands[n] = recorder_commands (s->networks[n - 1].rec);
-  if (!device_submit (device_of (s), s->commands, n + 1, s->fence, err))
-    return false;
-  s->num = n;
   s->taken = 0;
   s->done = false;
-  return true;
+  return device_submit (device_of (s), s->commands, n + 1, s->fence, err);
 }
 
 bool

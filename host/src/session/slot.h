@@ -38,7 +38,7 @@ struct slot {
   VkCommandBuffer *commands; /* (max_batch + 1) of the submit */
   struct buffer arena, readback;
   VkFence fence;
-  uint32_t num, taken; /* images under way; of these, collected */
+  uint32_t num, taken; /* images under way, the session's to set; of these, collected */
   bool done;           /* the fence was seen signalled */
   uint64_t submit_ns;
 };
