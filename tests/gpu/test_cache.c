@@ -184,7 +184,7 @@ test_precision_falls_back (void)
   struct vit_model_info info;
   vit_device *device = vit_device_create (&params, &err);
   REQUIRE_OK (device, err);
-  vit_model *model = vit_model_load (device, model_folder, &(struct vit_model_params) { VIT_F16 }, &err);
+  vit_model *model = vit_model_load (device, model_folder, &(struct vit_model_params) { .precision = VIT_F16 }, &err);
   REQUIRE_OK (model, err);
   vit_model_get_info (model, &info);
   REQUIRE (info.precision == VIT_F32);

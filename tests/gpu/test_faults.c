@@ -30,7 +30,8 @@ open_all (struct run *r, vit_error *err)
   device.validate = false; /* the layers' own calls are not ours to fail */
   snprintf (labels, sizeof labels, "%s/labels.txt", folder);
   return (r->device = vit_device_create (&device, err)) != NULL
-      && (r->model = vit_model_load (r->device, folder, &(struct vit_model_params) { VIT_F32 }, err)) != NULL
+      && (r->model = vit_model_load (r->device, folder, &(struct vit_model_params) { .precision = VIT_F32 }, err))
+      != NULL
       && (r->session = vit_session_create (r->model, &session, err)) != NULL
       && vit_labels_read (labels, 7, &r->labels, err);
 }

@@ -97,7 +97,7 @@ fixture_init (struct fixture *f)
   vit_error err = { 0 };
   *f = (struct fixture) { .device = test_device_open (), .folder = make_folder () };
   make_model (f->folder, &(struct model_options) { .gain = 2 }, 5);
-  f->model = vit_model_load (f->device, f->folder, &(struct vit_model_params) { VIT_F32 }, &err);
+  f->model = vit_model_load (f->device, f->folder, &(struct vit_model_params) { .precision = VIT_F32 }, &err);
   REQUIRE_OK (f->model, err);
   make_pictures (f);
   for (int i = 0; i < PICTURES; i++) {
@@ -202,7 +202,7 @@ test_lifetimes (const struct fixture *f)
   vit_device_destroy (NULL);
 
   vit_device *device = test_device_open ();
-  vit_model *model = vit_model_load (device, f->folder, &(struct vit_model_params) { VIT_F32 }, &err);
+  vit_model *model = vit_model_load (device, f->folder, &(struct vit_model_params) { .precision = VIT_F32 }, &err);
   REQUIRE_OK (model, err);
   vit_device_destroy (&device);
   REQUIRE (!device);

@@ -13,7 +13,8 @@
  *
  * Threads: a device and a model are immutable once made and may be shared by any number of threads. A session
  * belongs to one thread at a time, except that one may collect while another submits and reads the counters.
- * Nothing here calls back except the log function.
+ * Nothing here calls back except the log function and, from within the call that it was given to and from that
+ * call's own thread, the progress function.
  *
  * Errors: whatever can fail takes a caller-owned vit_error last (NULL: not wanted) and fills it only on failure.
  */
@@ -86,6 +87,20 @@ VIT_API void vit_device_get_info (const vit_device *device, struct vit_device_in
 VIT_API int vit_device_list (const struct vit_device_params *params, struct vit_device_info *out, uint32_t max,
     vit_error *err);
 
+/* ---- progress ---------------------------------------------------------------------------------------- */
+
+/* What a long call is doing. Phases may run side by side. */
+enum vit_phase {
+  VIT_PHASE_LOAD,    /* reading, packing and uploading weights: layers */
+  VIT_PHASE_COMPILE, /* making, running and checking kernels: kernels */
+  VIT_PHASE_TUNE,    /* timing kernels against each other: layer shapes */
+  VIT_NUM_PHASES
+};
+/* Of each phase that there is, a first call with done 0 and a last one with done == total, unless the call fails. */
+typedef void (*vit_progress) (void *ctx, enum vit_phase phase, uint32_t done, uint32_t total);
+/* "loading the weights", "compiling kernels", "tuning kernels": for a message to a user. NULL out of range. */
+VIT_API const char *vit_phase_name (enum vit_phase phase);
+
 /* ---- model ----------------------------------------------------------------------------------------- */
 
 enum vit_precision {
@@ -98,6 +113,8 @@ typedef struct vit_model vit_model;
 
 struct vit_model_params {       /* zero means default */
   enum vit_precision precision; /* one that the device lacks becomes F32 with a warning to log that says why */
+  vit_progress progress;        /* NULL: not wanted */
+  void *progress_ctx;
 };
 
 /* Loads a checkpoint: a folder as Hugging Face or timm writes it (config.json and safetensors), or a bare
@@ -202,6 +219,8 @@ typedef struct vit_session vit_session;
 struct vit_session_params { /* zero means default */
   uint32_t max_batch;       /* images per submit, 1 to 256; default 1 */
   uint32_t in_flight;       /* submits under way at once, 1 to 8; default 1 */
+  vit_progress progress;    /* NULL: not wanted */
+  void *progress_ctx;
 };
 
 /* Allocates everything a frame needs, records the command buffers and runs the network once, so that the first

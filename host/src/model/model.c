@@ -6,12 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "gpu/device.h"
 #include "model/checkpoint.h"
 
 struct loader {
   vit_model *m;
   const struct checkpoint *file;
+  struct progress progress; /* blocks, and what lies before and after them */
   vit_error *err;
 };
 
@@ -114,8 +116,10 @@ load_network (struct loader *l)
   bool ok = load_linear (l, SLOT_PATCH_W, NUM_SLOTS, 0, 3 * c->patch_width * c->patch_height, &m->patch_embed)
       && load_norm (l, SLOT_PATCH_NORM_W, 0, &m->patch_norm) && load_vector (l, SLOT_PREFIX, 0, &m->prefix)
       && load_vector (l, SLOT_POS, 0, &m->pos) && load_norm (l, SLOT_PRE_NORM_W, 0, &m->pre_norm);
-  for (uint32_t i = 0; ok && i < c->depth; i++)
+  for (uint32_t i = 0; ok && i < c->depth; i++) {
+    progress_set (&l->progress, i + 1);
     ok = load_block (l, i);
+  }
   return ok && load_norm (l, SLOT_NORM_W, 0, &m->norm) && load_norm (l, SLOT_POOL_NORM_W, 0, &m->pool_norm)
       && load_norm (l, SLOT_HEAD_NORM_W, 0, &m->head_norm)
       && load_linear (l, SLOT_HEAD_FC1_W, NUM_SLOTS, 0, c->dim, &m->head_fc1)
@@ -168,12 +172,16 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
   /* half activations save memory traffic that a CPU's cache doesn't have, and cost it conversions */
   m->activations = device_caps (device)->unrolled ? STORE_F32 : m->store;
   struct checkpoint *file = checkpoint_open (path, err);
-  struct loader l = { m, file, err };
+  struct loader l = { .m = m, .file = file, .err = err };
   bool ok = file != NULL;
   if (ok) {
     m->cfg = *checkpoint_config (file);
     m->preprocess = *checkpoint_preprocess (file);
+    l.progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL, VIT_PHASE_LOAD,
+        m->cfg.depth + 2);
     ok = load_network (&l) && load_labels (&l);
+    if (ok)
+      progress_set (&l.progress, l.progress.total);
   }
   checkpoint_close (&file);
   if (!ok)

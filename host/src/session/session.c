@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "gpu/pipelines.h"
 
 enum { MAX_BATCH = 256, MAX_IN_FLIGHT = 8 };
@@ -46,11 +47,16 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
     fail_memory (err, "the session", flight * sizeof *s->slots + model->cfg.classes * sizeof *s->logits);
     goto error;
   }
-  for (uint32_t i = 0; i < flight; i++)
+  struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
+      VIT_PHASE_COMPILE, flight + 1);
+  for (uint32_t i = 0; i < flight; i++) {
     if (!slot_init (&s->slots[i], s->model, batch, &s->counters, err))
       goto error;
+    progress_set (&progress, i + 1);
+  }
   if (!warm_up (s, err))
     goto error;
+  progress_set (&progress, flight + 1);
   s->at_creation = s->counters;
   return s;
 error:
