@@ -50,6 +50,15 @@ struct pool_params {
   uint batch, tokens, num_prefix, dim;
 };
 
+/* a[i] = a[i] * factor + term, over and over: CHAINS sums an invocation, STEPS times a round */
+#define VIT_PEAK_CHAINS 12
+#define VIT_PEAK_STEPS  16
+#define VIT_PEAK_GROUP  64
+struct peak_params {
+  uint rounds;
+  float factor, term;
+};
+
 /* How the frame's bytes lie, for the first pass (also its specialization constant 0). Rows begin on words. */
 #define VIT_FRAME_RGB24      1u /* 3 bytes a pixel */
 #define VIT_FRAME_RGB32      2u /* 4 bytes a pixel */

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "facts.h"
 #include "measure.h"
 #include "ppm.h"
 #include "synth.h"
+#include "times.h"
 #include "tool.h"
 
 static const char help[] =
@@ -26,7 +28,13 @@ static const char help[] =
     "  --in-flight N       submits under way at once (default 1)\n"
     "  --frame WxH         size of the pictures (default: the network's input)\n"
     "  --format F          rgb (default), rgbx, nv12 or i420\n"
-    "  --image FILE.ppm    a picture instead of noise\n" TOOL_OPTIONS_HELP "\n"
+    "  --image FILE.ppm    a picture instead of noise\n"
+    "  --kernels           each kernel's time by the device's clock too\n"
+    "  --peak              the share of what this device does at best, measured: multiply-adds in a\n"
+    "                      shader and, where the device is a CPU, in its own instructions: the larger\n"
+    "  --vector-width N    of software Vulkan, bits: auto (default: 512 where the CPU has AVX-512 and\n"
+    "                      LP_NATIVE_VECTOR_WIDTH is not set), keep (as it is), 128, 256 or 512\n" TOOL_OPTIONS_HELP
+    "\n"
     "Times are from one finished submit to the next; compare only figures taken in one run on one\n"
     "machine. Exit status: 0 done, 1 failed, 2 wrong command line.\n";
 
@@ -40,7 +48,8 @@ struct options {
   struct measure_plan plan;
   uint32_t width, height; /* 0: the network's input */
   enum format format;
-  bool warmup_given, done;
+  const char *vector_width;
+  bool kernels, peak, warmup_given, done;
 };
 
 /* Everything made on the way, and how long each step took. */
@@ -55,9 +64,25 @@ struct bench {
   unsigned char *pixels;
   double device_ms, load_ms, session_ms, first_image_ms;
   struct measure_result speed;
+  struct cpu_width width;
+  struct times times;
+  struct vit_device_peak device_peak; /* 0: not asked for */
+  struct cpu_peak cpu_peak;           /* 0: the device is none */
 };
 
-enum { OPT_SHAPE = TOOL_OWN, OPT_RUNS, OPT_WARM_UP, OPT_BATCH, OPT_IN_FLIGHT, OPT_FRAME, OPT_FORMAT, OPT_IMAGE };
+enum {
+  OPT_SHAPE = TOOL_OWN,
+  OPT_RUNS,
+  OPT_WARM_UP,
+  OPT_BATCH,
+  OPT_IN_FLIGHT,
+  OPT_FRAME,
+  OPT_FORMAT,
+  OPT_IMAGE,
+  OPT_KERNELS,
+  OPT_PEAK,
+  OPT_VECTOR_WIDTH
+};
 
 static bool
 parse_format (const char *text, enum format *out, vit_error *err)
@@ -92,6 +117,15 @@ parse_one (struct options *o, int option, const char *value, vit_error *err)
     case OPT_IMAGE:
       o->image = value;
       return true;
+    case OPT_KERNELS:
+      o->kernels = true;
+      return true;
+    case OPT_PEAK:
+      o->peak = true;
+      return true;
+    case OPT_VECTOR_WIDTH:
+      o->vector_width = value;
+      return true;
     case TOOL_HELP:
     case TOOL_VERSION:
       o->done = true;
@@ -112,7 +146,8 @@ parse (struct options *o, int argc, char **argv, vit_error *err)
     { "runs", required_argument, NULL, OPT_RUNS }, { "warm-up", required_argument, NULL, OPT_WARM_UP },
     { "batch", required_argument, NULL, OPT_BATCH }, { "in-flight", required_argument, NULL, OPT_IN_FLIGHT },
     { "frame", required_argument, NULL, OPT_FRAME }, { "format", required_argument, NULL, OPT_FORMAT },
-    { "image", required_argument, NULL, OPT_IMAGE }, { 0 } };
+    { "image", required_argument, NULL, OPT_IMAGE }, { "kernels", no_argument, NULL, OPT_KERNELS },
+    { "peak", no_argument, NULL, OPT_PEAK }, { "vector-width", required_argument, NULL, OPT_VECTOR_WIDTH }, { 0 } };
   for (int option; !o->done && (option = getopt_long (argc, argv, ":", rows, NULL)) != -1;)
     if (!parse_one (o, option, optarg ? optarg : argv[optind - 1], err))
       return false;
@@ -219,6 +254,24 @@ gflops (const struct bench *b)
   return b->info.flops * b->speed.images_per_s * 1e-9;
 }
 
+/* The larger of what the device does at best and, where it is a CPU, what that CPU does. 0: not measured. */
+static double
+peak_gflops (const struct bench *b)
+{
+  return b->cpu_peak.gflop_per_s > b->device_peak.gflop_per_s ? b->cpu_peak.gflop_per_s : b->device_peak.gflop_per_s;
+}
+
+static void
+print_peak (const struct bench *b)
+{
+  printf ("peak     %.1f GFLOP/s in a shader", b->device_peak.gflop_per_s);
+  if (b->cpu_peak.threads)
+    printf (", %.1f in the CPU's own code (%s, %u threads)", b->cpu_peak.gflop_per_s, b->cpu_peak.instructions,
+        b->cpu_peak.threads);
+  printf ("; copies %.1f GB/s\n         %.1f %% of the peak%s\n", b->device_peak.copy_gb_per_s,
+      100 * gflops (b) / peak_gflops (b), b->cpu_peak.threads ? ", the larger of the two" : "");
+}
+
 static bool
 print_text (const struct bench *b, const struct options *o, vit_error *err)
 {
@@ -228,6 +281,9 @@ print_text (const struct bench *b, const struct options *o, vit_error *err)
       (double) b->info.parameters * 1e-6, b->info.flops * 1e-9);
   printf ("device   %s, %s, precision %s\n", b->device_info.name, b->device_info.driver,
       tool_precision_name (b->info.precision));
+  if (b->device_info.type == VIT_DEVICE_CPU)
+    printf ("width    LP_NATIVE_VECTOR_WIDTH %s%s\n", b->width.bits[0] ? b->width.bits : "is not set",
+        b->width.chosen ? ", set for this run (--vector-width keep: left alone)" : "");
   printf ("start    %.1f ms: device %.1f, load %.1f, session %.1f, first image %.1f\n",
       b->device_ms + b->load_ms + b->session_ms + b->first_image_ms, b->device_ms, b->load_ms, b->session_ms,
       b->first_image_ms);
@@ -242,7 +298,31 @@ print_text (const struct bench *b, const struct options *o, vit_error *err)
       b->speed.descriptor_updates);
   printf ("memory   weights %.1f MB, session %.1f MB\n", (double) b->info.weight_bytes * 1e-6,
       (double) b->stats.device_bytes * 1e-6);
+  if (o->peak)
+    print_peak (b);
+  if (o->kernels)
+    times_print (&b->times, peak_gflops (b));
   return tool_flush (err);
+}
+
+/* What was asked for besides the speed. */
+static bool
+add_extras (json_t *value, const struct bench *b, const struct options *o)
+{
+  bool ok = true;
+  if (b->device_info.type == VIT_DEVICE_CPU)
+    ok = json_object_set_new (value, "vector_width",
+             json_pack ("{s:s, s:b}", "bits", b->width.bits, "chosen", b->width.chosen))
+        == 0;
+  if (ok && o->peak)
+    ok = json_object_set_new (value, "peak",
+             json_pack ("{s:f, s:f, s:f, s:f, s:s}", "gflop_per_s", peak_gflops (b), "share",
+                 gflops (b) / peak_gflops (b), "shader_gflop_per_s", b->device_peak.gflop_per_s, "copy_gb_per_s",
+                 b->device_peak.copy_gb_per_s, "cpu_instructions", b->cpu_peak.threads ? b->cpu_peak.instructions : ""))
+        == 0;
+  if (ok && o->kernels)
+    ok = json_object_set_new (value, "kernels", times_json (&b->times)) == 0;
+  return ok;
 }
 
 static bool
@@ -254,7 +334,7 @@ print_json (const struct bench *b, const struct options *o, vit_error *err)
   json_t *frame = json_pack ("{s:i, s:i, s:s}", "width", (int) b->image.width, "height", (int) b->image.height,
       "format", o->image ? "rgb" : format_names[o->format]);
   json_t *value = json_pack ("{s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f,"
-                             " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o}",
+                             " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:o}",
       "device", tool_json_text (b->device_info.name), "precision", tool_precision_name (b->info.precision), "shape",
       o->shape.name, "batch", (int) o->plan.batch, "in_flight", (int) o->plan.in_flight, "warm_up",
       (int) o->plan.warmup, "runs", (int) o->plan.runs, "median_ms", b->speed.median_ms, "p10_ms", b->speed.p10_ms,
@@ -263,7 +343,11 @@ print_json (const struct bench *b, const struct options *o, vit_error *err)
       (int) b->stats.pipelines, "submits_per_image", b->speed.submits, "allocations_per_image", b->speed.allocations,
       "descriptor_updates_per_image", b->speed.descriptor_updates, "device_bytes", (json_int_t) b->stats.device_bytes,
       "weight_bytes", (json_int_t) b->info.weight_bytes, "start", start, "frame", frame, "model",
-      facts_model_json (&b->info));
+      facts_model_json (&b->info), "driver", tool_json_text (b->device_info.driver));
+  if (value && !add_extras (value, b, o)) {
+    json_decref (value);
+    value = NULL;
+  }
   return tool_json_print (value, JSON_INDENT (2) | JSON_REAL_PRECISION (9), err);
 }
 
@@ -275,13 +359,19 @@ run (struct bench *b, const struct options *o, vit_error *err)
   if (!bench_open (b, o, err) || !measure_run (b->session, &b->image, &o->plan, &b->speed, err))
     return false;
   vit_session_get_stats (b->session, &b->stats);
+  if (o->kernels && !times_measure (b->session, &b->image, o->plan.batch, o->plan.runs, &b->times, err))
+    return false;
+  if (o->peak
+      && (!vit_device_measure_peak (b->device, &b->device_peak, err)
+          || (b->device_info.type == VIT_DEVICE_CPU && !cpu_peak_measure (&b->cpu_peak, err))))
+    return false;
   return o->common.json ? print_json (b, o, err) : print_text (b, o, err);
 }
 
 int
 main (int argc, char **argv)
 {
-  struct options o = { .plan = { .batch = 1, .in_flight = 1, .warmup = 3, .runs = 20 } };
+  struct options o = { .plan = { .batch = 1, .in_flight = 1, .warmup = 3, .runs = 20 }, .vector_width = "auto" };
   struct bench b = { 0 };
   vit_error err = { .code = VIT_OK };
   tool_init ("vit-bench", &o.common);
@@ -289,7 +379,8 @@ main (int argc, char **argv)
     return tool_report (&err);
   if (o.done)
     return TOOL_OK;
-  bool ok = run (&b, &o, &err);
+  bool ok = cpu_width_apply (o.vector_width, &b.width, &err) && run (&b, &o, &err);
+  times_finish (&b.times);
   vit_session_destroy (&b.session);
   vit_model_destroy (&b.model);
   vit_device_destroy (&b.device);

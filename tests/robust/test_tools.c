@@ -169,6 +169,28 @@ test_counts (const char *bench)
   }
 }
 
+/* What vit-bench tells on request: its kernels, the share of a measured peak, the width it chose. */
+static void
+test_extras (const char *bench)
+{
+  json_t *value =
+      run_json ((const char *[]) { bench, "model", "--json", "--runs", "2", "--peak", "--vector-width", "256", NULL });
+  const json_t *peak = json_object_get (value, "peak"), *width = json_object_get (value, "vector_width");
+  REQUIRE (number (peak, "gflop_per_s") > 0 && number (peak, "share") > 0 && number (peak, "copy_gb_per_s") > 0);
+  if (width)
+    REQUIRE (strcmp (json_string_value (json_object_get (width, "bits")), "256") == 0);
+  json_decref (value);
+  child_run (&c, (const char *[]) { bench, "model", "--runs", "2", "--kernels", NULL });
+  REQUIRE (c.status == 0 || strstr (c.err, "no timestamps"));
+  if (c.status == 0) {
+    REQUIRE_TEXT (c.out, "blocks.*.attn.qkv");
+    REQUIRE_TEXT (c.out, "preprocess");
+  }
+  child_run (&c, (const char *[]) { bench, "model", "--vector-width", "100", NULL });
+  REQUIRE (c.status == 2);
+  REQUIRE_TEXT (c.err, "--vector-width is '100'");
+}
+
 static int
 files_in (const char *folder)
 {
@@ -255,6 +277,7 @@ main (int argc, char **argv)
   test_labels_file (info);
   test_taps (info);
   test_counts (bench);
+  test_extras (bench);
   test_random_weights (bench);
   test_interrupted (bench);
   free (info);

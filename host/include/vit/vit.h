@@ -82,6 +82,12 @@ struct vit_device_info {
   bool buffer_address;   /* buffer device addresses */
 };
 VIT_API void vit_device_get_info (const vit_device *device, struct vit_device_info *out);
+/* What the device can do at best, for judging what it does: float multiply-adds in registers (2 operations each), and
+ * bytes read plus bytes written by large copies. Measured within a second; blocks. Fails with MEMORY, DEVICE_LOST. */
+struct vit_device_peak {
+  double gflop_per_s, copy_gb_per_s;
+};
+VIT_API bool vit_device_measure_peak (vit_device *device, struct vit_device_peak *out, vit_error *err);
 /* Lists the devices of this machine without opening one: fills at most `max` entries and returns how many exist,
  * or -1 on failure. validate, no_software, select and cache_dir of params are ignored. */
 VIT_API int vit_device_list (const struct vit_device_params *params, struct vit_device_info *out, uint32_t max,
@@ -262,6 +268,19 @@ VIT_API const char *vit_session_tap_name (const vit_session *session, uint32_t i
  * the caller with free(). The session must be idle. */
 VIT_API float *vit_session_tap (vit_session *session, const vit_image *image, const char *name, uint32_t shape[2],
     vit_error *err);
+
+/* One kernel of a submit, timed alone by the device's clock. */
+struct vit_kernel_time {
+  char op[48];     /* the tensor it makes, as vit_session_tap_name has it, or "preprocess" or "copy" */
+  char kernel[80]; /* the shader and its constants */
+  double ms;       /* median of the runs, from the end of the kernel before to its own */
+  double flops;    /* of the whole op, 2 per multiply-add, in its first kernel's entry; 0 in all others */
+};
+/* Runs a batch of n times the same image `runs` times, one kernel after the other, and says how long each took: without
+ * overlap the sum is over what a submit takes. Fills at most `max` entries and returns how many there are, or -1.
+ * Fails with ARG (the session must be idle), UNSUPPORTED (no timestamps, too many kernels), MEMORY, DEVICE_LOST. */
+VIT_API int vit_session_profile (vit_session *session, const vit_image *image, uint32_t n, uint32_t runs,
+    struct vit_kernel_time *out, uint32_t max, vit_error *err);
 
 /* ---- scores ---------------------------------------------------------------------------------------- */
 

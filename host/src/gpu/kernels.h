@@ -68,6 +68,14 @@ void recorder_start_clock (struct recorder *rec);
 void recorder_stop_clock (struct recorder *rec);
 double recorder_clock_ms (const struct recorder *rec);
 
+/* The same for each dispatch and copy alone, which then no longer overlap: for those who ask where the time goes. Turned
+ * on before recorder_begin; fails with UNSUPPORTED on devices without timestamps. */
+bool recorder_profile (struct recorder *rec, vit_error *err);
+/* What is recorded from here on belongs to this op (borrowed), which does so many operations in all. */
+void recorder_label (struct recorder *rec, const char *op, double flops);
+/* After a run: fills at most `max` entries and returns how many there are. */
+uint32_t recorder_profile_read (const struct recorder *rec, struct vit_kernel_time *out, uint32_t max);
+
 /* Part of a buffer, in bytes; offset is a multiple of the device's storage-buffer alignment (256 always is). */
 struct span {
   const struct buffer *buffer;
@@ -95,6 +103,9 @@ bool record_attention (struct recorder *rec, struct span qkv, struct span out, e
     const struct attention_params *p, vit_error *err);
 bool record_pool (struct recorder *rec, struct span x, struct span y, const struct pool_params *p,
     vit_error *err); /* float */
+/* out[i] = sum of what invocation i counted; p.rounds * VIT_PEAK_STEPS * VIT_PEAK_CHAINS multiply-adds each */
+bool record_peak (struct recorder *rec, struct span out, uint32_t invocations, const struct peak_params *p,
+    vit_error *err);
 bool record_preprocess_h (struct recorder *rec, struct span frame, struct span tables, struct span rows,
     const struct preprocess_h_params *p, vit_error *err);
 bool record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches,

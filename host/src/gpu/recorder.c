@@ -16,8 +16,9 @@ struct recorder {
   VkDescriptorPool pools[MAX_POOLS]; /* the first num_pools exist */
   uint32_t num_pools, num_sets;      /* sets in use */
   VkFence fence;
-  VkQueryPool clock; /* 2 timestamps; none where the queue has none */
-  VkPipeline bound;  /* last bound pipeline */
+  VkQueryPool clock;       /* 2 timestamps; none where the queue has none */
+  struct profile *profile; /* NULL: not asked for */
+  VkPipeline bound;        /* last bound pipeline */
   uint32_t dispatches, barriers, descriptor_updates;
 };
 
@@ -84,6 +85,7 @@ recorder_destroy (struct recorder **recorder)
   fence_destroy (dev, &rec->fence);
   if (rec->clock)
     dev->vk.vkDestroyQueryPool (dev->handle, rec->clock, NULL);
+  profile_destroy (dev, &rec->profile);
   if (rec->command_pool)
     dev->vk.vkDestroyCommandPool (dev->handle, rec->command_pool, NULL);
   vit_device_destroy (&dev);
@@ -103,8 +105,11 @@ recorder_begin (struct recorder *rec, vit_error *err)
       return false;
   rec->num_sets = rec->dispatches = rec->barriers = rec->descriptor_updates = 0;
   rec->bound = VK_NULL_HANDLE;
-  return VK_TRY (dev, err, ResetCommandBuffer, rec->commands, 0)
-      && VK_TRY (dev, err, BeginCommandBuffer, rec->commands, &info);
+  if (!VK_TRY (dev, err, ResetCommandBuffer, rec->commands, 0)
+      || !VK_TRY (dev, err, BeginCommandBuffer, rec->commands, &info))
+    return false;
+  profile_begin (dev, rec->profile, rec->commands);
+  return true;
 }
 
 bool
@@ -224,7 +229,7 @@ recorder_dispatch (struct recorder *rec, const struct dispatch *d, vit_error *er
       d->push);
   dev->vk.vkCmdDispatch (rec->commands, d->groups[0], d->groups[1], d->groups[2]);
   rec->dispatches++;
-  return true;
+  return profile_mark (dev, rec->profile, rec->commands, d, err);
 }
 
 static void
@@ -256,6 +261,27 @@ recorder_copy (struct recorder *rec, const struct buffer *from, VkDeviceSize fro
   rec->dev->vk.vkCmdCopyBuffer (rec->commands, from->handle, to->handle, 1, &region);
   barrier (rec, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_ACCESS_TRANSFER_WRITE_BIT, work | VK_PIPELINE_STAGE_HOST_BIT,
       all | VK_ACCESS_HOST_READ_BIT);
+  /* a copy beyond the list has no time of its own: a dispatch behind it fails */
+  profile_mark (rec->dev, rec->profile, rec->commands, NULL, NULL);
+}
+
+bool
+recorder_profile (struct recorder *rec, vit_error *err)
+{
+  rec->profile = profile_create (rec->dev, err);
+  return rec->profile != NULL;
+}
+
+void
+recorder_label (struct recorder *rec, const char *op, double flops)
+{
+  profile_label (rec->profile, op, flops);
+}
+
+uint32_t
+recorder_profile_read (const struct recorder *rec, struct vit_kernel_time *out, uint32_t max)
+{
+  return profile_read (rec->dev, rec->profile, out, max);
 }
 
 void

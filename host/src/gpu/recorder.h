@@ -18,4 +18,15 @@ struct dispatch {
 bool recorder_dispatch (struct recorder *rec, const struct dispatch *d, vit_error *err);
 vit_device *recorder_device (const struct recorder *rec);
 
+/* profile.c; each accepts NULL: nobody asked. */
+struct profile;
+struct profile *profile_create (vit_device *dev, vit_error *err);
+void profile_destroy (vit_device *dev, struct profile **profile);
+void profile_begin (vit_device *dev, struct profile *profile, VkCommandBuffer commands);
+void profile_label (struct profile *profile, const char *op, double flops);
+/* Behind a dispatch (NULL: a copy) and whatever makes the next one wait for it. */
+bool profile_mark (vit_device *dev, struct profile *profile, VkCommandBuffer commands, const struct dispatch *d,
+    vit_error *err);
+uint32_t profile_read (vit_device *dev, const struct profile *profile, struct vit_kernel_time *out, uint32_t max);
+
 #endif

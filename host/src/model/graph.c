@@ -343,10 +343,26 @@ record_op (const struct graph *g, const struct op *op, struct recorder *rec, con
   return true;
 }
 
+/* Of the network's own arithmetic, 2 a multiply-add; what is not a product counts nothing. */
+static double
+op_flops (const struct op *op)
+{
+  const struct attention_params *a = &op->p.attention;
+  switch (op->kind) {
+    case OP_LINEAR:
+      return 2.0 * op->p.linear.rows * op->weight->in_dim * op->weight->out_dim;
+    case OP_ATTENTION:
+      return 4.0 * a->batch * a->heads * a->tokens * a->tokens * a->head_dim;
+    default:
+      return 0.0;
+  }
+}
+
 bool
 graph_record (const struct graph *g, struct recorder *rec, const struct buffer *arena, uint32_t num, vit_error *err)
 {
   for (uint32_t i = 0; i < num; i++) {
+    recorder_label (rec, g->ops[i].name, op_flops (&g->ops[i]));
     if (!record_op (g, &g->ops[i], rec, arena, err))
       return false;
     recorder_barrier (rec);

@@ -127,8 +127,8 @@ grow (struct slot *s, enum memory_use use, VkDeviceSize size, const char *name, 
   return buffer_create (device_of (s), use, size, name, b, err);
 }
 
-static bool
-record_frame (struct slot *s, uint32_t index, vit_error *err)
+bool
+slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vit_error *err)
 {
   struct frame *f = &s->frames[index];
   const struct preprocess_plan *plan = &f->plan;
@@ -139,15 +139,19 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   v.out_first = index * patches * v.out_stride;
   struct span out = { &s->arena, 0,
     (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
-  if (!recorder_begin (f->rec, err))
-    return false;
   if (source == &f->local)
-    recorder_copy (f->rec, &f->upload, 0, &f->local, 0, plan->upload_size);
-  if (!record_preprocess_h (f->rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
+    recorder_copy (rec, &f->upload, 0, &f->local, 0, plan->upload_size);
+  if (!record_preprocess_h (rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
     return false;
-  recorder_barrier (f->rec);
-  if (!record_preprocess_v (f->rec, span_all (&f->rows), span_all (&f->tables), out, s->model->activations, &v, err)
-      || !recorder_end (f->rec, err))
+  recorder_barrier (rec);
+  return record_preprocess_v (rec, span_all (&f->rows), span_all (&f->tables), out, s->model->activations, &v, err);
+}
+
+static bool
+record_frame (struct slot *s, uint32_t index, vit_error *err)
+{
+  struct frame *f = &s->frames[index];
+  if (!recorder_begin (f->rec, err) || !slot_record_frame (s, index, f->rec, err) || !recorder_end (f->rec, err))
     return false;
   s->counters->descriptor_updates += recorder_descriptor_updates (f->rec);
   return true;

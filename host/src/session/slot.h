@@ -47,6 +47,8 @@ bool slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct cou
 void slot_finish (struct slot *s); /* waits for work under way; accepts a zeroed one */
 /* Plans and copies one picture; the slot must be idle. */
 bool slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *err);
+/* Records the way of a loaded picture to its patch rows. */
+bool slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vit_error *err);
 bool slot_submit (struct slot *s, uint32_t n, vit_error *err);
 /* Waits; done tells. */
 bool slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err);
