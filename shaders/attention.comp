@@ -17,7 +17,7 @@ layout (constant_id = 0) const uint HEAD_DIM = 64;
 layout (constant_id = 1) const uint SLICE = 64; // columns of the output per invocation, divides HEAD_DIM
 
 layout (std430, binding = 0) readonly buffer X { X_DATA qkv[]; };  // (batch * tokens, 3 * heads * head_dim)
-layout (std430, binding = 3) writeonly buffer Y { Y_DATA y[]; };   // (batch * tokens, heads * head_dim)
+layout (std430, binding = 3) writeonly buffer Y { Y_DATA y[]; };   // (batch * queries, heads * head_dim)
 layout (push_constant) uniform P { attention_params p; };
 
 const bool KEEP_Q = HEAD_DIM <= 64 || SLICE == HEAD_DIM; // else it is read again for every key, from the cache
@@ -28,7 +28,7 @@ main ()
 {
   uint token = gl_GlobalInvocationID.x, head = gl_WorkGroupID.y / (HEAD_DIM / SLICE), image = gl_WorkGroupID.z;
   uint first = gl_WorkGroupID.y % (HEAD_DIM / SLICE) * SLICE;
-  if (token >= p.tokens)
+  if (token >= p.queries)
     return;
   uint width = p.heads * HEAD_DIM, row0 = image * p.tokens;
   uint q0 = (row0 + token) * p.qkv_stride + head * HEAD_DIM;
@@ -55,7 +55,7 @@ main ()
       sum[d] = sum[d] * keep + weight * float (qkv[v0 + d]);
     top = higher;
   }
-  uint y0 = (row0 + token) * p.out_stride + head * HEAD_DIM + first;
+  uint y0 = (image * p.queries + token) * p.out_stride + head * HEAD_DIM + first;
   [[unroll]] for (uint d = 0; d < SLICE; d++)
     y[y0 + d] = Y_STORE (sum[d] / total);
 }

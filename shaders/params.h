@@ -16,20 +16,25 @@
 #define VIT_ACT_RELU       4u
 #define VIT_ACT_TANH       5u
 
-/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that. Row r of x starts at x_first + r * x_stride. */
+/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that. Row r of x starts at
+ * x_first + r * x_stride, of y at y_first + r * y_stride. With norm the sum is over (x[r][k] - mean) * rsqrt (var + eps)
+ * instead, where mean and variance are those of row r: a LayerNorm whose weight and bias are folded into w and bias. */
 struct linear_params {
-  uint rows, in_dim, out_dim;       /* elements */
-  uint x_first, x_stride, y_stride; /* elements of x and y */
-  uint w_stride;                    /* elements of w */
-  uint act;                         /* VIT_ACT_ */
-  uint add;                         /* 1: y += result (the residual lives in y) */
-  uint has_bias;
+  uint rows, in_dim, out_dim; /* elements */
+  uint x_first, x_stride;     /* elements of x */
+  uint y_first, y_stride;     /* elements of y */
+  uint w_stride;              /* elements of w */
+  uint act;                   /* VIT_ACT_ */
+  uint add;                   /* 1: y += result (the residual lives in y) */
+  uint bias_rows;             /* 0: none; 1: one for all rows; more: with act NONE and without add only */
+  uint norm;                  /* 1: x is normalised row by row */
+  float eps;                  /* of that */
 };
 
-/* y = (x - mean) * rsqrt (var + eps) * weight + bias over dim, one row each. */
+/* y = (x - mean) * rsqrt (var + eps) * weight + bias over dim, one row each; weight and bias may be left out. */
 struct layernorm_params {
   uint rows, dim;
-  uint x_first, x_stride, y_stride;
+  uint x_first, x_stride, y_first, y_stride;
   float eps;
 };
 
@@ -38,11 +43,12 @@ struct tokens_params {
   uint batch, tokens, num_prefix, dim;
 };
 
-/* qkv (B * T, 3 * H * D) -> out (B * T, H * D) */
+/* qkv (B * T, 3 * H * D) -> out (B * queries, H * D), of the first tokens of each image */
 struct attention_params {
   uint batch, tokens, heads, head_dim;
   uint qkv_stride, out_stride; /* elements from one token to the next */
   float scale;                 /* multiplies q.k; softmax here is of powers of 2, so it holds log2 (e) too */
+  uint queries;                /* tokens that attend; 0: all of them (filled in when it is recorded) */
 };
 
 /* y[b] = mean over tokens num_prefix .. tokens - 1 of x[b][t] */

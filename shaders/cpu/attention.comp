@@ -44,8 +44,8 @@ main ()
   const uint lane = gl_SubgroupInvocationID;
   const uint s = (p.table[gl_LocalInvocationID.y & 15u] | p.table[gl_LocalInvocationID.y >> 4] << 4) & 63u;
   const uint block = p.table[gl_WorkGroupID.x] + p.table[gl_WorkGroupID.y] * TABLE, head = p.table[gl_WorkGroupID.z];
-  // the last queries and tokens are reached by beginning early
-  const uint q0 = min (block * LANES, p.tokens - LANES), t0 = min (s * NUM, p.tokens - NUM);
+  // the last queries and tokens are reached by beginning early; where less than LANES attend, others are read along
+  const uint q0 = min (block * LANES, max (p.queries, LANES) - LANES), t0 = min (s * NUM, p.tokens - NUM);
   const uint64_t qkv = p.qkv + uint64_t (head * HEAD_DIM * 4u);
 
   const uint each = (HEAD_DIM + BLOCKS - 1) / BLOCKS;
@@ -131,7 +131,7 @@ main ()
       Pairs y = Pairs (p.y + uint64_t ((q0 * p.y_token + head * HEAD_DIM + c * CHUNK + 2 * n) * 4u));
       const uint step = p.y_token / 2;
       // not what an earlier workgroup has stored, nor twice where there are more subgroups than pairs
-      if (s * pairs + i < CHUNK / 2 && q0 + lane >= block * LANES)
+      if (s * pairs + i < CHUNK / 2 && q0 + lane >= block * LANES && q0 + lane < p.queries)
         y.v[lane * step] = both;
     }
     if (c + 1 < HEAD_DIM / CHUNK)

@@ -16,7 +16,7 @@
 struct cpu_attention_params {
   uint64_t qkv; /* address of the first token's first query */
   uint64_t y;
-  uint tokens;
+  uint tokens, queries;            /* LANES at least; the first ones, which attend */
   uint token;                      /* bytes from one token's q, k and v to the next's */
   uint width;                      /* bytes from a token's q to its k, and on to its v */
   uint y_token;                    /* floats from one token's output to the next's; even */

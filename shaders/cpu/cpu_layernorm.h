@@ -13,7 +13,7 @@
 
 /* Push constants. */
 struct cpu_layernorm_params {
-  uint64_t x, y, weight, bias; /* addresses */
+  uint64_t x, y, weight, bias; /* addresses; without AFFINE the last two are not read */
   uint rows;
   uint x_row, y_row; /* bytes from one row to the next */
   float eps;

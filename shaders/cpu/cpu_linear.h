@@ -14,9 +14,9 @@ enum {
 
 /* Bits of flags. */
 enum {
-  CPU_LINEAR_ADD = 8, /* y += result */
+  CPU_LINEAR_ADD = 8, /* y = before + result */
   CPU_LINEAR_BIAS = 16,
-  CPU_LINEAR_GO_ON = 32,   /* y holds the sum over the values of k before these: y = act (y + ...) */
+  CPU_LINEAR_GO_ON = 32,   /* before holds the sum over the values of k before these: y = act (before + ...) */
   CPU_LINEAR_STEP = 8,     /* shift, 8 bits: rows of a tile that are stored, CPU_LINEAR_ROWS or 1 */
   CPU_LINEAR_PANELS_Y = 16 /* shift: workgroups in dimension y */
 };
@@ -27,11 +27,10 @@ struct cpu_linear_params {
   uint64_t x; /* address of the first value that the first block of k reads */
   uint64_t w; /* of the first panel's first weight of that block */
   uint64_t y;
+  uint64_t before; /* y, or what else is added; rows y_stride apart too */
   uint32_t rows, out_dim;
   uint32_t y_stride; /* floats */
-  uint32_t x_block;  /* bytes from one tile's rows to the next's */
-  uint32_t x_row;    /* bytes from row to row of a tile; 0: the tile is one row */
-  uint32_t x_last;   /* bytes to the last tile, which begins early so as not to run over the end */
+  uint32_t x_row;    /* bytes from one row to the next */
   uint32_t panel;    /* bytes from one panel to the next */
   uint32_t k_last;   /* bytes to the last block of x, which begins early too: its doubled weights are zero */
   uint32_t flags;

@@ -19,8 +19,8 @@ layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer B
 layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { vec4 v[]; };
 
 layout (push_constant) uniform Params { // cpu_linear.h
-  uint64_t x, w, y;
-  uint rows, out_dim, y_stride, x_block, x_row, x_last, panel, k_last, flags;
+  uint64_t x, w, y, before;
+  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;
   uint table[17];
 } p;
 
@@ -60,7 +60,7 @@ activate (float x)
 }
 
 float
-finish (uint r, uint64_t panel, uint64_t y)
+finish (uint r, uint64_t panel, uint64_t last)
 {
   float t = 0.0;
   [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {
@@ -69,8 +69,8 @@ finish (uint r, uint64_t panel, uint64_t y)
   }
   Bias bias = Bias (panel - 16ul);
   t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
-  Floats last = Floats (y);
-  const float before = pick (vec4 (last.v[0], last.v[1], last.v[2], last.v[3]));
+  Floats earlier = Floats (last);
+  const float before = pick (vec4 (earlier.v[0], earlier.v[1], earlier.v[2], earlier.v[3]));
   if (ACT != 0u)
     t = activate (t + mix (0.0, before, (p.flags & 32u) != 0u));
   return t + mix (0.0, before, (p.flags & 8u) != 0u);
@@ -84,9 +84,11 @@ main ()
   const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> 16);
   const uint64_t panel = p.w + uint64_t (nb * p.panel);
   Weight w = Weight (panel + uint64_t (s * 32u));
-  const uint64_t x = p.x + uint64_t (min (mb * p.x_block, p.x_last) + min (s * 8u, p.k_last));
-  Floats x0 = Floats (x + uint64_t (p.x_row * 0u));
-  Floats x1 = Floats (x + uint64_t (p.x_row * 1u));
+  const uint step = p.flags >> 8 & 255u, tile = min (mb * step, p.rows - step);
+  const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * 8u, p.k_last));
+  const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row
+  Floats x0 = Floats (x + uint64_t (row * 0u));
+  Floats x1 = Floats (x + uint64_t (row * 1u));
   float a0 = 0.0, a1 = 0.0;
   {
     const float c = pick (w.v[0]);
@@ -103,17 +105,15 @@ main ()
   sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, lane ^ 0u), subgroupShuffle (a1, lane ^ 1u), subgroupShuffle (a1, lane ^ 2u), subgroupShuffle (a1, lane ^ 3u));
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
-  const uint each = (2u + BLOCKS - 1u) / BLOCKS, step = p.flags >> 8 & 255u;
-  const uint tile = min (mb * step, p.rows - step), column = min (nb * 4u, p.out_dim - 4u);
-  const uint64_t y = p.y + uint64_t ((tile * p.y_stride + column) * 4u);
+  const uint each = (2u + BLOCKS - 1u) / BLOCKS, column = min (nb * 4u, p.out_dim - 4u);
+  const uint64_t offset = uint64_t ((tile * p.y_stride + column) * 4u), y = p.y + offset, last = p.before + offset;
   const uint old_columns = nb * 4u - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;
   const uint end = min (s * each + each, step);
   [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {
     const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);
-    const uint64_t y0 = y + uint64_t (q0 * row_bytes), y1 = y + uint64_t (q1 * row_bytes);
-    const float t0 = finish (min (r0, 1u), panel, y0);
+    const float t0 = finish (min (r0, 1u), panel, last + uint64_t (q0 * row_bytes));
     if (PAIRS) {
-      const float t1 = i + 1u < each ? finish (min (r1, 1u), panel, y1) : 0.0;
+      const float t1 = i + 1u < each ? finish (min (r1, 1u), panel, last + uint64_t (q1 * row_bytes)) : 0.0;
       const uint j = 2u * lane & 3u, r = r0 + lane / 2u;
       const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),
           vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= 2u));
@@ -122,7 +122,7 @@ main ()
       if (r < end && r >= old_rows && j >= old_columns)
         to.v[at] = packUint2x32 (floatBitsToUint (pair));
     } else {
-      Output to = Output (y0);
+      Output to = Output (y + uint64_t (q0 * row_bytes));
       if (r0 < end && r0 >= old_rows && lane >= old_columns)
         to.v[lane] = t0;
     }

@@ -59,8 +59,8 @@ put_header (void)
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { %svec4 v[]; };\n\n",
       half ? "u" : "");
-  put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y;\n"
-       "  uint rows, out_dim, y_stride, x_block, x_row, x_last, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
+  put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y, before;\n"
+       "  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
       CPU_LINEAR_TABLE);
   put ("// The odd element hides the low bits of addresses: known ones would keep scalars from becoming vectors.\n"
        "struct Vector {\n  vec4 ");
@@ -131,9 +131,11 @@ put_addresses (void)
       CPU_LINEAR_PANELS_Y);
   put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
       block * lanes * (half ? 2 : 4));
-  put ("  const uint64_t x = p.x + uint64_t (min (mb * p.x_block, p.x_last) + min (s * %uu, p.k_last));\n", block * 4);
+  put ("  const uint step = p.flags >> %u & 255u, tile = min (mb * step, p.rows - step);\n", CPU_LINEAR_STEP);
+  put ("  const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * %uu, p.k_last));\n", block * 4);
+  put ("  const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row\n");
   for (unsigned r = 0; r < rows; r++)
-    put ("  Floats x%u = Floats (x + uint64_t (p.x_row * %uu));\n", r, r);
+    put ("  Floats x%u = Floats (x + uint64_t (row * %uu));\n", r, r);
 }
 
 static void
@@ -174,7 +176,7 @@ put_exchange (void)
 static void
 put_finish (void)
 {
-  put ("float\nfinish (uint r, uint64_t panel, uint64_t y)\n{\n  float t = 0.0;\n"
+  put ("float\nfinish (uint r, uint64_t panel, uint64_t last)\n{\n  float t = 0.0;\n"
        "  [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {\n");
   for (unsigned i = 0; i < lanes / 4; i++)
     put ("    const vec4 q%u = sums[b * %uu + r].q%u;\n", i, rows | 1, i);
@@ -183,8 +185,8 @@ put_finish (void)
     put ("%sq%u", i ? ", " : "", i);
   put (");\n  }\n  Bias bias = Bias (panel - %uul);\n  t += mix (0.0, ", lanes * 4);
   put_vector ("bias", 0);
-  put (", (p.flags & %uu) != 0u);\n  Floats last = Floats (y);\n  const float before = ", CPU_LINEAR_BIAS);
-  put_floats ("last");
+  put (", (p.flags & %uu) != 0u);\n  Floats earlier = Floats (last);\n  const float before = ", CPU_LINEAR_BIAS);
+  put_floats ("earlier");
   put (";\n  if (ACT != 0u)\n    t = activate (t + mix (0.0, before, (p.flags & %uu) != 0u));\n"
        "  return t + mix (0.0, before, (p.flags & %uu) != 0u);\n}\n\n",
       CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
@@ -195,18 +197,17 @@ put_finish (void)
 static void
 put_reduction (void)
 {
-  put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, step = p.flags >> %u & 255u;\n", rows, CPU_LINEAR_STEP);
-  put ("  const uint tile = min (mb * step, p.rows - step), column = min (nb * %uu, p.out_dim - %uu);\n"
-       "  const uint64_t y = p.y + uint64_t ((tile * p.y_stride + column) * 4u);\n"
+  put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, column = min (nb * %uu, p.out_dim - %uu);\n"
+       "  const uint64_t offset = uint64_t ((tile * p.y_stride + column) * 4u), y = p.y + offset, last = p.before + "
+       "offset;\n"
        "  const uint old_columns = nb * %uu - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;\n"
        "  const uint end = min (s * each + each, step);\n",
-      lanes, lanes, lanes);
+      rows, lanes, lanes, lanes);
   put ("  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {\n"
        "    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);\n"
-       "    const uint64_t y0 = y + uint64_t (q0 * row_bytes), y1 = y + uint64_t (q1 * row_bytes);\n"
-       "    const float t0 = finish (min (r0, %uu), panel, y0);\n"
+       "    const float t0 = finish (min (r0, %uu), panel, last + uint64_t (q0 * row_bytes));\n"
        "    if (PAIRS) {\n"
-       "      const float t1 = i + 1u < each ? finish (min (r1, %uu), panel, y1) : 0.0;\n"
+       "      const float t1 = i + 1u < each ? finish (min (r1, %uu), panel, last + uint64_t (q1 * row_bytes)) : 0.0;\n"
        "      const uint j = 2u * lane & %uu, r = r0 + lane / %uu;\n"
        "      const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),\n"
        "          vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= %uu));\n",
@@ -214,7 +215,7 @@ put_reduction (void)
   put ("      Pairs to = Pairs (y);\n      const uint at = r * (p.y_stride / 2u) + j / 2u;\n"
        "      if (r < end && r >= old_rows && j >= old_columns)\n"
        "        to.v[at] = packUint2x32 (floatBitsToUint (pair));\n"
-       "    } else {\n      Output to = Output (y0);\n"
+       "    } else {\n      Output to = Output (y + uint64_t (q0 * row_bytes));\n"
        "      if (r0 < end && r0 >= old_rows && lane >= old_columns)\n        to.v[lane] = t0;\n    }\n  }\n");
 }
 

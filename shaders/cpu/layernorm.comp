@@ -1,4 +1,4 @@
-// y = (x - mean) * rsqrt (var + eps) * weight + bias, for devices that are a CPU; LANES is the size of their subgroups.
+// y = (x - mean) * rsqrt (var + eps), times weight plus bias where there are any, for devices that are a CPU; LANES is the size of their subgroups.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_EXT_buffer_reference : require
@@ -13,6 +13,7 @@
 // and why nothing loops; a store goes lane by lane whatever it stores, so each lane stores two values.
 layout (local_size_x = LANES, local_size_y = CPU_LAYERNORM_ROWS) in;
 layout (constant_id = 0) const uint DIM = 64; // even, 2 * LANES at least
+layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bias
 const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
 
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
@@ -73,8 +74,11 @@ main ()
   Pairs y = Pairs (p.y + uint64_t (row * p.y_row));
   [[unroll]] for (uint i = 0; i < NUM; i++) {
     const uint c = START (i);
-    const float l = (load (x, c) - mean) * scale * load (weight, c) + load (bias, c);
-    const float h = (load (x, c + LANES) - mean) * scale * load (weight, c + LANES) + load (bias, c + LANES);
+    float l = (load (x, c) - mean) * scale, h = (load (x, c + LANES) - mean) * scale;
+    if (AFFINE) {
+      l = l * load (weight, c) + load (bias, c);
+      h = h * load (weight, c + LANES) + load (bias, c + LANES);
+    }
     // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
     const uint j = 2u * lane & (LANES - 1u);
     const vec2 pair = mix (vec2 (subgroupShuffle (l, j), subgroupShuffle (l, j + 1u)),

@@ -241,12 +241,12 @@ compare_outside (struct rig *rig, const struct guarded *y, const struct expected
 {
   size_t size = store_size (y->store);
   for (size_t i = 0; i < y->count; i++) {
-    size_t r = i / e->stride, c = i % e->stride, at = FRONT + i * size;
-    if (r < e->rows && c < e->columns)
+    size_t in = i - e->first, r = in / e->stride, c = in % e->stride, at = FRONT + i * size;
+    if (i >= e->first && r < e->rows && c < e->columns)
       continue;
     if (memcmp (y->before + at, y->after + at, size) == 0)
       continue;
-    if (r < e->may_write_rows && c < e->may_write_columns && isfinite (y->values[i]))
+    if (i >= e->first && r < e->may_write_rows && c < e->may_write_columns && isfinite (y->values[i]))
       continue;
     check_failed ("%s: y[%zu][%zu], outside of %zu rows of %zu, is %g, expected untouched", rig->row, r, c, e->rows,
         e->columns, y->values[i]);
@@ -262,7 +262,7 @@ rig_compare (struct rig *rig, struct guarded *y, const struct expected *e)
   guarded_fetch (y, rig);
   for (size_t r = 0; r < e->rows; r++)
     for (size_t c = 0; c < e->columns; c++) {
-      double found = y->values[r * e->stride + c], want = e->want[r * e->columns + c];
+      double found = y->values[e->first + r * e->stride + c], want = e->want[r * e->columns + c];
       if (y->store == STORE_F16)
         want = fmin (fmax (want, -HALF_MAX), HALF_MAX); /* stores clamp rather than overflow */
       double allowed = e->allowance[r * e->columns + c] + store_rounding (y->store, want);

@@ -53,9 +53,9 @@ void guarded_require_unchanged (struct guarded *g, struct rig *rig, const char *
 /* A plain float buffer of exactly these values, for weights; buffer_destroy frees it. */
 void rig_upload (struct rig *rig, const double *values, size_t count, struct buffer *out);
 
-/* What must be found in y: rows x columns at y[r * stride + c], each within bound * allowance. */
+/* What must be found in y: rows x columns at y[first + r * stride + c], each within bound * allowance. */
 struct expected {
-  size_t rows, columns, stride;
+  size_t rows, columns, first, stride;
   size_t may_write_rows, may_write_columns; /* up to here finite garbage is fine: tiles run over the end; else 0 */
   const double *want;                       /* (rows, columns) */
   const double *allowance; /* (rows, columns) an error of 1 in this row's measure, without the store's rounding */

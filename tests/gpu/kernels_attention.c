@@ -32,6 +32,7 @@ static const struct variant {
   double size;               /* of q and k: scores go with its square */
   uint32_t qkv_pad, out_pad; /* elements between rows */
   double bound;
+  uint32_t queries; /* 0: every token attends */
 } variants[] = {
   { "f32", STORE_F32, 1, 0, 0, 1 },
   { "f32 flat", STORE_F32, 0.01, 0, 0, 1 },
@@ -40,6 +41,10 @@ static const struct variant {
   { "f16", STORE_F16, 1, 0, 0, 1 },
   { "f16 scores of hundreds", STORE_F16, 12, 0, 0, 1 },
   { "f16 strides", STORE_F16, 2, 32, 16, 1 },
+  { "f32 of the first token", STORE_F32, 1, 0, 0, 1, .queries = 1 },
+  { "f32 of two tokens, strides", STORE_F32, 1, 32, 16, 1, .queries = 2 },
+  { "f32 of nine tokens", STORE_F32, 1, 0, 0, 1, .queries = 9 },
+  { "f16 of two tokens", STORE_F16, 1, 0, 0, 1, .queries = 2 },
 };
 
 /* An error in a score multiplies its weight by 2^error; the output is a mean of values under those weights. So the
@@ -51,8 +56,9 @@ expect (const struct attention_params *p, const double *qkv, enum store store, d
   size_t width = (size_t) p->heads * p->head_dim;
   dense.out_stride = (uint32_t) width;
   ref_attention (&dense, qkv, want);
-  for (size_t i = 0; i < p->batch * p->tokens * width; i++) {
-    size_t row = i / width, head = i % width / p->head_dim * p->head_dim, b = row / p->tokens;
+  for (size_t i = 0; i < p->batch * p->queries * width; i++) {
+    size_t head = i % width / p->head_dim * p->head_dim, b = i / width / p->queries;
+    size_t row = b * p->tokens + i / width % p->queries;
     if (i % p->head_dim) { /* the same for a whole head of a token */
       allowance[i] = allowance[i - 1];
       continue;
@@ -79,9 +85,11 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   struct rng rng = { seed };
   vit_error err = { 0 };
   uint32_t width = s->heads * s->head_dim, used = s->batch * s->tokens;
+  uint32_t queries = v->queries && v->queries < s->tokens ? v->queries : s->tokens;
   struct attention_params p = { s->batch, s->tokens, s->heads, s->head_dim, 3 * width + v->qkv_pad, width + v->out_pad,
-    (float) (1 / (sqrt (s->head_dim) * log (2))) };
-  size_t rows = (used + ROW_PAD - 1) / ROW_PAD * ROW_PAD, n = (size_t) used * width;
+    (float) (1 / (sqrt (s->head_dim) * log (2))), queries };
+  size_t rows = (used + ROW_PAD - 1) / ROW_PAD * ROW_PAD, n = (size_t) s->batch * queries * width;
+  size_t out_rows = (s->batch * queries + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
   double *values = check_alloc (rows * p.qkv_stride, sizeof *values), *want = check_alloc (n, sizeof *want);
   double *allowance = check_alloc (n, sizeof *allowance);
   struct guarded x, y;
@@ -92,17 +100,17 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
       values[i] = 10000 * rng_normal (&rng); /* what lies between and behind must not count */
   }
   guarded_init (&x, rig, v->store, values, rows * p.qkv_stride);
-  guarded_init (&y, rig, v->store, NULL, rows * p.out_stride);
+  guarded_init (&y, rig, v->store, NULL, out_rows * p.out_stride);
   expect (&p, x.values, v->store, want, allowance);
 
   rig_begin (rig);
   rig_run (rig, record_attention (rig->rec, guarded_span (&x), guarded_span (&y), v->store, &p, &err),
       4.0 * used * s->tokens * width, &err);
   rig_compare (rig, &y,
-      &(struct expected) { .rows = used,
+      &(struct expected) { .rows = (size_t) s->batch * queries,
           .columns = width,
           .stride = p.out_stride,
-          .may_write_rows = rows,
+          .may_write_rows = out_rows,
           .may_write_columns = width,
           .want = want,
           .allowance = allowance,

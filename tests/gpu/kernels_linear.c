@@ -37,6 +37,9 @@ static const struct variant {
   uint32_t x_pad, y_pad; /* elements between rows */
   enum fill fill;
   double bound;
+  bool scatter; /* rows of y lie as those of x do */
+  bool table;   /* a bias for each row of an image, of which there are two and a part */
+  bool norm;
 } variants[] = {
   { "f32", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 3 },
   { "f32 bias", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3 },
@@ -63,12 +66,29 @@ static const struct variant {
   { "f32, f16 weights, bias", STORE_F32, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3 },
   { "f32, f16 weights, to f16 bias tanh", STORE_F32, STORE_F16, STORE_F16, VIT_ACT_TANH, true, false, 0, 0, 0,
       FILL_NORMAL, 3 },
+  { "f32 scattered bias add", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, true, 5, 0, 0, FILL_NORMAL, 3,
+      .scatter = true },
+  { "f16 to f32 scattered bias add", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, true, 5, 0, 0, FILL_NORMAL, 3,
+      .scatter = true },
+  { "f32 table", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3, .table = true },
+  { "f16 to f32 table", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3,
+      .table = true },
+  { "f32 norm bias", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3,
+      .norm = true },
+  { "f32 norm bias gelu mean 1000", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 16, 32,
+      FILL_OFFSET, 3, .norm = true },
+  { "f32 norm outliers gathered", STORE_F32, STORE_F32, STORE_F32, VIT_ACT_NONE, false, false, 5, 0, 0, FILL_OUTLIERS,
+      3, .norm = true },
+  { "f32, f16 weights, norm bias", STORE_F32, STORE_F16, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_OUTLIERS,
+      3, .norm = true },
+  { "f32, f16 weights, to f16 norm bias gelu", STORE_F32, STORE_F16, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0,
+      FILL_OFFSET, 3, .norm = true },
 };
 
 /* Everything of one row in double, as stored on the device. */
 struct twin {
   struct linear_params p;
-  double *w, *bias;         /* (out, in), (out) */
+  double *w, *bias;         /* (out, in), (bias_rows, out) */
   double *want, *allowance; /* (rows, out) */
 };
 
@@ -82,15 +102,15 @@ pad (uint32_t n, uint32_t to)
 static void
 make_weight (struct twin *t, enum store store, struct rng *rng)
 {
-  size_t in = t->p.in_dim, out = t->p.out_dim;
+  size_t in = t->p.in_dim, out = t->p.out_dim, biases = t->p.bias_rows * out;
   t->w = check_alloc (in * out, sizeof *t->w);
-  t->bias = check_alloc (out, sizeof *t->bias);
+  t->bias = check_alloc (biases, sizeof *t->bias);
   for (size_t i = 0; i < in * out; i++) {
     t->w[i] = (float) (rng_normal (rng) / sqrt ((double) in));
     if (store == STORE_F16)
       t->w[i] = half_to_double (half_from_double (t->w[i]));
   }
-  for (size_t n = 0; n < out; n++)
+  for (size_t n = 0; n < biases; n++)
     t->bias[n] = (float) rng_normal (rng);
 }
 
@@ -99,21 +119,40 @@ upload (struct rig *rig, const struct twin *t, enum store store, enum store acti
     vit_error *err)
 {
   size_t in = t->p.in_dim, rows = t->p.out_dim;
-  float *w = check_alloc (in * rows, sizeof *w), *bias = check_alloc (rows, sizeof *bias);
+  float *w = check_alloc (in * rows, sizeof *w), *bias = check_alloc (t->p.bias_rows * rows, sizeof *bias);
   for (size_t i = 0; i < in * rows; i++)
     w[i] = (float) t->w[i];
-  for (size_t i = 0; i < rows; i++)
+  for (size_t i = 0; i < t->p.bias_rows * rows; i++)
     bias[i] = (float) t->bias[i];
-  bool ok = weight_create (rig->dev, store, activations, w, t->p.has_bias ? bias : NULL, t->p.in_dim, t->p.out_dim,
-      "kernel test", out, err);
+  bool ok = weight_create (rig->dev, store, activations, w, t->p.bias_rows ? bias : NULL, t->p.bias_rows, t->p.in_dim,
+      t->p.out_dim, "kernel test", out, err);
   free (w);
   free (bias);
   return ok;
 }
 
+/* Of one row of x; returns what the rounding of both does to its product with a row of w. */
+static double
+norm_of (const double *x, const double *w, const struct linear_params *p, double *mean, double *scale)
+{
+  double var = 0, largest = 0, sum = 0, product = 0;
+  for (size_t k = 0; k < p->in_dim; k++) {
+    *mean = (k == 0 ? 0 : *mean) + x[k] / p->in_dim;
+    largest = fmax (largest, fabs (x[k]));
+    sum += w[k];
+  }
+  for (size_t k = 0; k < p->in_dim; k++)
+    var += (x[k] - *mean) * (x[k] - *mean) / p->in_dim;
+  *scale = 1 / sqrt (var + p->eps);
+  for (size_t k = 0; k < p->in_dim; k++)
+    product += (x[k] - *mean) * *scale * w[k];
+  return largest * *scale * (sqrt (p->in_dim) * fabs (sum) + fabs (product));
+}
+
 /* The allowance grows with the square root of the number of terms times their root sum of squares: what rounding in
  * any order of summation adds up to, with room. An activation bends it by 1.13 at most (GELU's steepest slope) and may
- * itself be 16 roundings off (erf by a polynomial: 4.7e-7). */
+ * itself be 16 roundings off (erf by a polynomial: 4.7e-7). Where x is normalised, the rounding of its mean, of size
+ * sqrt (in) * eps * max |x|, is in every term, and that of each deviation, of size eps * max |x|, in the scale. */
 static void
 expect (struct twin *t, const struct guarded *x, const struct guarded *y)
 {
@@ -122,7 +161,7 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
   double *full = check_alloc (y->count, sizeof *full), *plain = check_alloc (n, sizeof *plain);
   struct linear_params no_act = *p;
   no_act.act = VIT_ACT_NONE;
-  no_act.add = 0;
+  no_act.add = no_act.y_first = 0;
   no_act.y_stride = p->out_dim;
   memcpy (full, y->values, y->count * sizeof *full);
   ref_linear (p, x->values, t->w, t->bias, full);
@@ -133,12 +172,15 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
   for (size_t i = 0; i < n; i++) {
     size_t r = i / p->out_dim, c = i % p->out_dim;
     const double *xr = x->values + p->x_first + r * p->x_stride, *w = t->w + c * p->in_dim;
-    double squares = p->has_bias ? t->bias[c] * t->bias[c] : 0;
+    double bias = p->bias_rows ? t->bias[r % p->bias_rows * p->out_dim + c] : 0, squares = bias * bias;
+    double mean = 0, scale = 1, shift = 0;
+    if (p->norm)
+      shift = norm_of (xr, w, p, &mean, &scale);
     for (size_t k = 0; k < p->in_dim; k++)
-      squares += xr[k] * xr[k] * w[k] * w[k];
-    double residual = p->add ? fabs (y->values[r * p->y_stride + c]) : 0;
-    t->want[i] = full[r * p->y_stride + c];
-    t->allowance[i] = FLOAT_EPS * (1.13 * sqrt ((p->in_dim + 1.0) * squares) + residual);
+      squares += (xr[k] - mean) * scale * (xr[k] - mean) * scale * w[k] * w[k];
+    double residual = p->add ? fabs (y->values[p->y_first + r * p->y_stride + c]) : 0;
+    t->want[i] = full[p->y_first + r * p->y_stride + c];
+    t->allowance[i] = FLOAT_EPS * (1.13 * (sqrt ((p->in_dim + 1.0) * squares) + shift) + residual);
     if (p->act != VIT_ACT_NONE)
       t->allowance[i] += 16 * FLOAT_EPS * (1 + fabs (plain[i]));
   }
@@ -168,10 +210,12 @@ make_input (struct rig *rig, const struct variant *v, struct twin *t, struct gua
 static void
 make_output (struct rig *rig, const struct variant *v, struct twin *t, struct guarded *y, struct rng *rng)
 {
-  t->p.y_stride = t->p.out_dim + v->y_pad;
-  size_t rows = pad (t->p.rows, ROW_PAD), count = rows * t->p.y_stride;
+  uint32_t row = t->p.out_dim + v->y_pad, step = v->scatter ? v->gather : 1;
+  size_t rows = pad (t->p.rows * step, ROW_PAD), count = rows * row;
   double *values = check_alloc (count, sizeof *values);
-  fill_values (values, rows, t->p.y_stride, FILL_OUTLIERS, rng);
+  fill_values (values, rows, row, FILL_OUTLIERS, rng);
+  t->p.y_stride = row * step;
+  t->p.y_first = v->scatter ? row : 0;
   guarded_init (y, rig, v->y, v->add ? values : NULL, count);
   free (values);
 }
@@ -204,9 +248,10 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
     rig_compare (rig, &y,
         &(struct expected) { .rows = t->p.rows,
             .columns = t->p.out_dim,
+            .first = t->p.y_first,
             .stride = t->p.y_stride,
-            .may_write_rows = pad (t->p.rows, ROW_PAD),
-            .may_write_columns = pad (t->p.out_dim, COLUMN_PAD),
+            .may_write_rows = v->scatter ? 0 : pad (t->p.rows, ROW_PAD),
+            .may_write_columns = v->scatter ? 0 : pad (t->p.out_dim, COLUMN_PAD),
             .want = t->want,
             .allowance = t->allowance,
             .bound = v->bound });
@@ -220,7 +265,8 @@ run_kernels (struct rig *rig, const char *row, const struct variant *v, const st
 {
   struct weight weight = { 0 };
   vit_error err = { 0 };
-  REQUIRE_OK (upload (rig, t, v->w, v->x == STORE_F16 ? v->x : v->y, &weight, &err), err);
+  REQUIRE_OK (upload (rig, t, v->w, v->x == STORE_F16 || v->norm ? STORE_F16 : v->y, &weight, &err), err);
+  REQUIRE (!v->norm || linear_normalises (&weight));
   uint8_t *before = check_alloc (weight.data.size, 1);
   REQUIRE_OK (buffer_read (rig->dev, &weight.data, 0, before, weight.data.size, &err), err);
   struct linear_call call = linear_complete (&(struct linear_call) { .x = guarded_span (x),
@@ -248,9 +294,14 @@ static void
 run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64_t seed)
 {
   struct rng rng = { seed };
-  struct twin t = {
-    .p = { .rows = s->rows, .in_dim = s->in, .out_dim = s->out, .act = v->act, .add = v->add, .has_bias = v->bias }
-  };
+  struct twin t = { .p = { .rows = s->rows,
+                        .in_dim = s->in,
+                        .out_dim = s->out,
+                        .act = v->act,
+                        .add = v->add,
+                        .bias_rows = v->table ? s->rows / 2 + 1 - (s->rows > 4) : v->bias,
+                        .norm = v->norm,
+                        .eps = v->norm ? 1e-6f : 0 } };
   struct guarded x, y;
   char row[120];
   make_weight (&t, v->w, &rng);

@@ -26,6 +26,8 @@ static const struct norm_variant {
   float eps;
   enum fill fill;
   double bound;
+  bool plain;   /* without weight and bias */
+  bool scatter; /* rows of y lie as those of x do */
 } norm_variants[] = {
   { "f32", STORE_F32, 0, 0, 1e-6f, FILL_NORMAL, 1 },
   { "f32 eps 1e-12", STORE_F32, 0, 0, 1e-12f, FILL_NORMAL, 1 },
@@ -37,6 +39,9 @@ static const struct norm_variant {
   { "f32 stride", STORE_F32, 0, 48, 1e-6f, FILL_NORMAL, 1 },
   { "f32 to f16", STORE_F16, 0, 0, 1e-6f, FILL_OUTLIERS, 1 },
   { "f32 to f16 gathered", STORE_F16, 7, 0, 1e-6f, FILL_OFFSET, 1 },
+  { "f32 alone", STORE_F32, 0, 0, 1e-6f, FILL_OUTLIERS, 1, .plain = true },
+  { "f32 alone, scattered", STORE_F32, 7, 0, 1e-6f, FILL_NORMAL, 1, .plain = true, .scatter = true },
+  { "f32 to f16 alone", STORE_F16, 0, 16, 1e-6f, FILL_NORMAL, 1, .plain = true },
 };
 
 static double *
@@ -54,6 +59,7 @@ norm_expect (const struct layernorm_params *p, const double *x, const double *w,
     double *allowance)
 {
   struct layernorm_params dense = *p;
+  dense.y_first = 0;
   dense.y_stride = p->dim;
   ref_layernorm (&dense, x, w, b, want);
   for (size_t r = 0; r < p->rows; r++) {
@@ -67,7 +73,8 @@ norm_expect (const struct layernorm_params *p, const double *x, const double *w,
       var += (xr[c] - mean) * (xr[c] - mean) / p->dim;
     double scale = sqrt (p->dim) * largest / sqrt (var + p->eps);
     for (size_t c = 0; c < p->dim; c++)
-      allowance[r * p->dim + c] = FLOAT_EPS * (fabs (w[c]) * scale + 4 * fabs (want[r * p->dim + c]) + 4 * fabs (b[c]));
+      allowance[r * p->dim + c] =
+          FLOAT_EPS * ((w ? fabs (w[c]) : 1) * scale + 4 * fabs (want[r * p->dim + c]) + (b ? 4 * fabs (b[c]) : 0));
   }
 }
 
@@ -81,7 +88,8 @@ run_norm (struct rig *rig, const struct norm_shape *s, const struct norm_variant
     .dim = s->dim,
     .x_first = v->gather ? s->dim : 0,
     .x_stride = s->dim * step,
-    .y_stride = s->dim + v->y_pad,
+    .y_first = v->scatter ? s->dim : 0,
+    .y_stride = v->scatter ? s->dim * step : s->dim + v->y_pad,
     .eps = v->eps };
   size_t n = (size_t) s->rows * s->dim;
   double *values = check_alloc (n * step, sizeof *values), *want = check_alloc (n, sizeof *want);
@@ -94,14 +102,17 @@ run_norm (struct rig *rig, const struct norm_shape *s, const struct norm_variant
   guarded_init (&y, rig, v->y, NULL, (size_t) s->rows * p.y_stride);
   rig_upload (rig, w, s->dim, &weight);
   rig_upload (rig, b, s->dim, &bias);
-  norm_expect (&p, x.values, w, b, want, allowance);
+  norm_expect (&p, x.values, v->plain ? NULL : w, v->plain ? NULL : b, want, allowance);
 
   rig_begin (rig);
-  rig_run (rig, record_layernorm (rig->rec, guarded_span (&x), &weight, &bias, guarded_span (&y), v->y, &p, &err), 0,
-      &err);
+  rig_run (rig,
+      record_layernorm (rig->rec, guarded_span (&x), v->plain ? NULL : &weight, v->plain ? NULL : &bias,
+          guarded_span (&y), v->y, &p, &err),
+      0, &err);
   rig_compare (rig, &y,
       &(struct expected) { .rows = s->rows,
           .columns = s->dim,
+          .first = p.y_first,
           .stride = p.y_stride,
           .want = want,
           .allowance = allowance,

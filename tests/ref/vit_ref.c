@@ -23,16 +23,30 @@ ref_activation (uint32_t act, double x)
   }
 }
 
+static void
+norm_of (const double *x, size_t n, double eps, double *mean, double *scale)
+{
+  double var = 0;
+  *mean = 0;
+  for (size_t i = 0; i < n; i++)
+    *mean += x[i] / n;
+  for (size_t i = 0; i < n; i++)
+    var += (x[i] - *mean) * (x[i] - *mean) / n;
+  *scale = 1 / sqrt (var + eps);
+}
+
 void
 ref_linear (const struct linear_params *p, const double *x, const double *w, const double *bias, double *y)
 {
   for (size_t r = 0; r < p->rows; r++)
     for (size_t n = 0; n < p->out_dim; n++) {
       const double *xr = x + p->x_first + r * p->x_stride, *wn = w + n * p->in_dim;
-      double sum = p->has_bias ? bias[n] : 0;
+      double sum = p->bias_rows ? bias[r % p->bias_rows * p->out_dim + n] : 0, mean = 0, scale = 1;
+      if (p->norm)
+        norm_of (xr, p->in_dim, p->eps, &mean, &scale);
       for (size_t k = 0; k < p->in_dim; k++)
-        sum += xr[k] * wn[k];
-      double *out = &y[r * p->y_stride + n];
+        sum += (xr[k] - mean) * scale * wn[k];
+      double *out = &y[p->y_first + r * p->y_stride + n];
       *out = ref_activation (p->act, sum) + (p->add ? *out : 0);
     }
 }
@@ -42,14 +56,10 @@ ref_layernorm (const struct layernorm_params *p, const double *x, const double *
 {
   for (size_t r = 0; r < p->rows; r++) {
     const double *xr = x + p->x_first + r * p->x_stride;
-    double mean = 0, var = 0;
+    double mean, scale;
+    norm_of (xr, p->dim, p->eps, &mean, &scale);
     for (size_t c = 0; c < p->dim; c++)
-      mean += xr[c] / p->dim;
-    for (size_t c = 0; c < p->dim; c++)
-      var += (xr[c] - mean) * (xr[c] - mean) / p->dim;
-    double scale = 1 / sqrt (var + p->eps);
-    for (size_t c = 0; c < p->dim; c++)
-      y[r * p->y_stride + c] = (xr[c] - mean) * scale * weight[c] + bias[c];
+      y[p->y_first + r * p->y_stride + c] = (xr[c] - mean) * scale * (weight ? weight[c] : 1) + (bias ? bias[c] : 0);
   }
 }
 
@@ -95,13 +105,14 @@ attend (const struct attention_params *p, const double *q, const double *k, cons
 void
 ref_attention (const struct attention_params *p, const double *qkv, double *out)
 {
+  size_t queries = p->queries ? p->queries : p->tokens;
   size_t width = (size_t) p->heads * p->head_dim; /* q, then k, then v of a token: each (H, D) */
   for (size_t b = 0; b < p->batch; b++)
-    for (size_t t = 0; t < p->tokens; t++)
+    for (size_t t = 0; t < queries; t++)
       for (size_t h = 0; h < p->heads; h++) {
         const double *image = qkv + b * p->tokens * p->qkv_stride + h * p->head_dim;
         attend (p, image + t * p->qkv_stride, image + width, image + 2 * width,
-            out + (b * p->tokens + t) * p->out_stride + h * p->head_dim);
+            out + (b * queries + t) * p->out_stride + h * p->head_dim);
       }
 }
 

@@ -8,8 +8,9 @@
 
 /* One function per kernel, with the kernel's own parameters (strides are elements) and contract. */
 double ref_activation (uint32_t act, double x); /* VIT_ACT_, exact forms */
-/* w: (out_dim, in_dim); bias: (out_dim), read when p->has_bias */
+/* w: (out_dim, in_dim); bias: (bias_rows, out_dim) */
 void ref_linear (const struct linear_params *p, const double *x, const double *w, const double *bias, double *y);
+/* weight and bias may be NULL, both */
 void ref_layernorm (const struct layernorm_params *p, const double *x, const double *weight, const double *bias,
     double *y);
 /* prefix: (num_prefix, dim), not read when there is none; pos: (tokens, dim) */

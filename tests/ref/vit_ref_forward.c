@@ -55,8 +55,8 @@ linear (struct pass *p, int block, enum slot w, enum slot b, uint32_t rows, uint
     .x_stride = in,
     .y_stride = out,
     .act = act,
-    .has_bias = slot_present (p->cfg, b) };
-  if (!read_slot (p, w, block, p->weight) || (params.has_bias && !read_slot (p, b, block, p->bias)))
+    .bias_rows = slot_present (p->cfg, b) };
+  if (!read_slot (p, w, block, p->weight) || (params.bias_rows && !read_slot (p, b, block, p->bias)))
     return false;
   ref_linear (&params, x, p->weight, p->bias, y);
   return true;

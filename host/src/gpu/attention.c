@@ -17,8 +17,10 @@ choose_slice (uint32_t head_dim, bool software)
 
 bool
 record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
+    const struct attention_params *params, vit_error *err)
 {
+  struct attention_params full = *params, *p = &full;
+  p->queries = p->queries ? p->queries : p->tokens;
   if (store == STORE_F32 && attention_cpu_suits (recorder_device (rec), p))
     return record_attention_cpu (rec, qkv, out, p, err);
   uint32_t slice = choose_slice (p->head_dim, device_caps (recorder_device (rec))->software);
@@ -28,7 +30,7 @@ record_attention (struct recorder *rec, struct span qkv, struct span out, enum s
     .bind = { qkv, { 0 }, { 0 }, out },
     .push = p,
     .push_size = sizeof *p,
-    .groups = { (p->tokens + 31) / 32, p->heads * (p->head_dim / slice), p->batch },
+    .groups = { (p->queries + 31) / 32, p->heads * (p->head_dim / slice), p->batch },
   };
   return recorder_dispatch (rec, &d, err);
 }

@@ -68,13 +68,14 @@ record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, co
     vit_error *err)
 {
   const struct caps *caps = device_caps (recorder_device (rec));
-  uint32_t queries = ceil_div (p->tokens, caps->subgroup_size);
+  uint32_t blocks = ceil_div (p->queries, caps->subgroup_size);
   struct cut cut;
   if (!cut_tokens (caps, p->tokens, &cut) || !cut_head (caps, p->head_dim, &cut))
     return fail (err, VIT_ERR_UNSUPPORTED, "attention of %u tokens and head size %u doesn't fit this device", p->tokens,
         p->head_dim);
   struct cpu_attention_params push = {
     .tokens = p->tokens,
+    .queries = p->queries,
     .token = 4 * p->qkv_stride,
     .width = 4 * p->heads * p->head_dim,
     .y_token = p->out_stride,
@@ -87,13 +88,13 @@ record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, co
     .spec = { 5, { cut.blocks, cut.tiles, p->head_dim, cut.chunk, cut.group } },
     .push = &push,
     .push_size = sizeof push,
-    .groups = { queries < TABLE ? queries : TABLE, ceil_div (queries, TABLE), 0 },
+    .groups = { blocks < TABLE ? blocks : TABLE, ceil_div (blocks, TABLE), 0 },
   };
   for (uint32_t b = 0; b < p->batch; b++)
     for (uint32_t h = 0; h < p->heads; h += TABLE) {
-      uint64_t token = (uint64_t) b * p->tokens, head = 4 * h * p->head_dim;
+      uint64_t token = (uint64_t) b * p->tokens, query = (uint64_t) b * p->queries, head = 4 * h * p->head_dim;
       push.qkv = qkv.buffer->address + qkv.offset + token * push.token + head;
-      push.y = out.buffer->address + out.offset + 4 * token * p->out_stride + head;
+      push.y = out.buffer->address + out.offset + 4 * query * p->out_stride + head;
       d.groups[2] = p->heads - h < TABLE ? p->heads - h : TABLE;
       if (!recorder_dispatch (rec, &d, err))
         return false;

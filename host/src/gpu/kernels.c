@@ -18,7 +18,9 @@ record_layernorm (struct recorder *rec, struct span x, const struct buffer *weig
     return record_layernorm_cpu (rec, x, weight, bias, y, p, err);
   struct dispatch d = {
     .shader = y_store == STORE_F16 ? SHADER_layernorm_xf_yh : SHADER_layernorm_xf_yf,
-    .bind = { x, span_all (weight), span_all (bias), y },
+    .spec = { 1, { weight != NULL } },
+    /* without them their bindings are never read, but must be there */
+    .bind = { x, weight ? span_all (weight) : x, bias ? span_all (bias) : x, y },
     .push = p,
     .push_size = sizeof *p,
     .groups = { p->rows < GROUPS_X ? p->rows : GROUPS_X, ceil_div (p->rows, GROUPS_X), 1 },

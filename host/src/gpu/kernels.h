@@ -21,8 +21,8 @@ enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS };
 /* A linear's weight in the order its kernels stream it. */
 struct weight {
   struct buffer data; /* (out_dim, in_dim), packed as `layout` says */
-  struct buffer bias; /* float (out_dim), or empty: there is none, or data holds it */
-  bool has_bias;
+  struct buffer bias; /* float (bias_rows, out_dim), or empty: there is none, or data holds it */
+  uint32_t bias_rows; /* as in linear_params */
   uint32_t in_dim, out_dim;
   enum store store;
   enum weight_layout layout;
@@ -37,10 +37,10 @@ enum { ROW_PAD = 16, COLUMN_PAD = 16 };
  * WEIGHT_ALIGN: so kernels may read 16 bytes at a time, and steps of a weight's row need no check of its end. */
 enum { ROW_ALIGN = 8, WEIGHT_ALIGN = 32 };
 
-/* Packs and uploads; w is (out_dim, in_dim) float, bias (out_dim) or NULL. STORE_F32 activations: x and y of its calls
+/* Packs and uploads; w is (out_dim, in_dim) float, bias (bias_rows, out_dim) or NULL with 0. STORE_F32 activations: x and y of its calls
  * are float; some devices have faster kernels for those. */
 bool weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
-    uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
+    uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
 void weight_destroy (vit_device *dev, struct weight *w); /* accepts a zeroed one */
 uint64_t weight_bytes (const struct weight *w);          /* of device memory */
 
@@ -91,12 +91,15 @@ span_all (const struct buffer *b)
 struct linear_call {
   struct span x, y;
   const struct weight *weight;
-  struct linear_params p; /* in_dim, out_dim, w_stride, has_bias are filled in from the weight */
+  struct linear_params p; /* in_dim, out_dim, w_stride, bias_rows are filled in from the weight */
   enum store x_store, y_store;
 };
+/* p.norm needs such a weight: not every kernel normalises what it reads. */
+bool linear_normalises (const struct weight *w);
 bool record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err);
 bool record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
-    struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err); /* x float */
+    struct span y, enum store y_store, const struct layernorm_params *p,
+    vit_error *err); /* x float; weight and bias may be NULL, both */
 bool record_tokens (struct recorder *rec, struct span patches, const struct buffer *prefix, const struct buffer *pos,
     struct span y, const struct tokens_params *p, vit_error *err); /* all float */
 bool record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,

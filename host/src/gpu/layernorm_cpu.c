@@ -18,7 +18,7 @@ layernorm_cpu_suits (const vit_device *dev, const struct layernorm_params *p)
 {
   const struct caps *caps = device_caps (dev);
   return caps->unrolled && p->dim % 2 == 0 && p->dim >= 2 * caps->subgroup_size && p->dim <= MAX_DIM
-      && p->y_stride % 2 == 0;
+      && p->y_first % 2 == 0 && p->y_stride % 2 == 0;
 }
 
 static uint32_t
@@ -33,8 +33,8 @@ record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *
 {
   uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
   struct cpu_layernorm_params push = {
-    .weight = weight->address,
-    .bias = bias->address,
+    .weight = weight ? weight->address : 0,
+    .bias = bias ? bias->address : 0,
     .x_row = 4 * p->x_stride,
     .y_row = 4 * p->y_stride,
     .eps = p->eps,
@@ -45,14 +45,14 @@ record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *
     .shader = lanes == 4 ? SHADER_cpu_layernorm_4
         : lanes == 8     ? SHADER_cpu_layernorm_8
                          : SHADER_cpu_layernorm_16,
-    .spec = { 1, { p->dim } },
+    .spec = { 2, { p->dim, weight != NULL } },
     .push = &push,
     .push_size = sizeof push,
   };
   for (uint32_t row = 0; row < p->rows; row += MAX_ROWS) {
     push.rows = p->rows - row < MAX_ROWS ? p->rows - row : MAX_ROWS;
     push.x = x.buffer->address + x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row * p->x_stride);
-    push.y = y.buffer->address + y.offset + 4 * (uint64_t) row * p->y_stride;
+    push.y = y.buffer->address + y.offset + 4 * ((uint64_t) p->y_first + (uint64_t) row * p->y_stride);
     uint32_t groups = ceil_div (push.rows, ROWS);
     d.groups[0] = groups < TABLE ? groups : TABLE;
     d.groups[1] = groups < TABLE * TABLE ? ceil_div (groups, TABLE) : TABLE;

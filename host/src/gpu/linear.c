@@ -37,8 +37,8 @@ record_plain (struct recorder *rec, const struct linear_call *call, const struct
   uint32_t rows = p->rows <= 8 ? 1 : 8; /* of one invocation: a head's few rows shouldn't cost a whole tile */
   struct dispatch d = {
     .shader = plain_shader (call->x_store, w->store, call->y_store),
-    .spec = { 1, { rows } },
-    .bind = { call->x, span_all (&w->data), span_all (w->has_bias ? &w->bias : &w->data), call->y },
+    .spec = { 2, { rows, p->norm } },
+    .bind = { call->x, span_all (&w->data), span_all (w->bias_rows ? &w->bias : &w->data), call->y },
     .push = p,
     .push_size = sizeof *p,
     .groups = { (p->rows + 8 * rows - 1) / (8 * rows), (p->out_dim + 63) / 64, 1 },
@@ -50,7 +50,7 @@ static bool
 unrolled_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {
   (void) dev, (void) k;
-  return call->weight->layout == LAYOUT_PANELS;
+  return call->weight->layout == LAYOUT_PANELS && !call->p.norm;
 }
 
 static bool
@@ -94,7 +94,7 @@ linear_complete (const struct linear_call *call)
   c.p.in_dim = call->weight->in_dim;
   c.p.out_dim = call->weight->out_dim;
   c.p.w_stride = call->weight->stride;
-  c.p.has_bias = call->weight->has_bias;
+  c.p.bias_rows = call->weight->bias_rows;
   return c;
 }
 
@@ -105,6 +105,12 @@ linear_static_choice (const vit_device *dev, const struct linear_call *call)
   while (i + 1 < NUM_KERNELS && !kernels[i].suits (dev, call, &kernels[i]))
     i++;
   return &kernels[i];
+}
+
+bool
+linear_normalises (const struct weight *w)
+{
+  return w->layout == LAYOUT_ROWS;
 }
 
 bool
@@ -134,25 +140,26 @@ pack_rows (enum store store, const float *w, const struct weight *shape, size_t 
 
 bool
 weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
-    uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
+    uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
 {
   memset (out, 0, sizeof *out);
   out->in_dim = in_dim;
   out->out_dim = out_dim;
   out->stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN;
   out->store = store;
-  out->has_bias = bias != NULL;
+  out->bias_rows = bias_rows;
   out->layout = activations == STORE_F32 && linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
-  size_t bytes;
-  void *packed = out->layout == LAYOUT_PANELS ? linear_cpu_pack (dev, store, w, bias, in_dim, out_dim, &bytes)
-                                              : pack_rows (store, w, out, &bytes);
+  size_t bytes, bias_bytes = (size_t) bias_rows * out_dim * sizeof *bias;
+  bool panels = out->layout == LAYOUT_PANELS, inside = panels && bias_rows == 1;
+  void *packed = panels ? linear_cpu_pack (dev, store, w, inside ? bias : NULL, in_dim, out_dim, &bytes)
+                        : pack_rows (store, w, out, &bytes);
   if (!packed)
     return fail_memory (err, name, bytes);
   bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
       && buffer_write (dev, &out->data, 0, packed, bytes, err);
-  if (ok && bias && out->layout == LAYOUT_ROWS)
-    ok = buffer_create (dev, MEMORY_LOCAL, out_dim * sizeof *bias, name, &out->bias, err)
-        && buffer_write (dev, &out->bias, 0, bias, out_dim * sizeof *bias, err);
+  if (ok && bias_rows && !inside)
+    ok = buffer_create (dev, MEMORY_LOCAL, bias_bytes, name, &out->bias, err)
+        && buffer_write (dev, &out->bias, 0, bias, bias_bytes, err);
   free (packed);
   if (!ok)
     weight_destroy (dev, out);

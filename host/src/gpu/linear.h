@@ -19,7 +19,7 @@ uint32_t linear_num_kernels (void);
 const struct linear_kernel *linear_kernel_at (uint32_t index);
 const struct linear_kernel *linear_kernel_named (const char *name); /* NULL: there is none */
 
-/* The call as its kernels want it: in_dim, out_dim, w_stride and has_bias filled in from the weight. */
+/* The call as its kernels want it: in_dim, out_dim, w_stride and bias_rows filled in from the weight. */
 struct linear_call linear_complete (const struct linear_call *call);
 /* From the device's limits and the shape alone. Of a completed call, as are those that suits and record get. */
 const struct linear_kernel *linear_static_choice (const vit_device *dev, const struct linear_call *call);

@@ -155,26 +155,26 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
   struct cpu_linear_params push = {
     .x = call->x.buffer->address + call->x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row0 * p->x_stride + k0),
     .w = w->data.address + part->panel0 * panel + lanes * sizeof (float) + (uint64_t) k0 * lanes * es,
-    .y = call->y.buffer->address + call->y.offset + 4 * ((uint64_t) row0 * p->y_stride + column0),
+    .y = call->y.buffer->address + call->y.offset + 4 * (p->y_first + (uint64_t) row0 * p->y_stride + column0),
     .rows = min (p->rows - row0, part->tiles * step),
     .out_dim = min (w->out_dim - column0, part->grid.panels * lanes),
     .y_stride = p->y_stride,
-    .x_block = 4 * step * p->x_stride,
-    .x_row = step > 1 ? 4 * p->x_stride : 0,
+    .x_row = 4 * p->x_stride,
     .panel = (uint32_t) panel,
     .k_last = 4 * (w->in_dim - BLOCK - k0),
   };
-  push.x_last = 4 * (push.rows - step) * p->x_stride;
+  bool table = first && p->bias_rows > 1;
+  push.before = table ? w->bias.address + 4 * ((uint64_t) row0 * p->y_stride + column0) : push.y;
   uint32_t act = last ? p->act : VIT_ACT_NONE;
-  push.flags =
-      (first && p->has_bias ? CPU_LINEAR_BIAS : 0) | step << CPU_LINEAR_STEP | part->grid.y << CPU_LINEAR_PANELS_Y;
+  push.flags = (first && p->bias_rows == 1 ? CPU_LINEAR_BIAS : 0) | step << CPU_LINEAR_STEP
+      | part->grid.y << CPU_LINEAR_PANELS_Y;
   if (!first)
     push.flags |= act == VIT_ACT_NONE ? CPU_LINEAR_ADD : CPU_LINEAR_GO_ON;
-  if (p->add)
+  if (p->add || table)
     push.flags |= CPU_LINEAR_ADD;
   for (uint32_t i = 0; i < TABLE; i++)
     push.table[i] = i;
-  bool pairs = w->out_dim % 2 == 0 && p->y_stride % 2 == 0 && part->cut.blocks < ROWS;
+  bool pairs = w->out_dim % 2 == 0 && p->y_first % 2 == 0 && p->y_stride % 2 == 0 && part->cut.blocks < ROWS;
   struct dispatch d = {
     .shader = unrolled_shader (lanes, w->store),
     .spec = { 3, { part->cut.blocks, act, pairs } },
@@ -203,8 +203,8 @@ record_round (struct recorder *rec, const struct linear_call *call, struct part 
   return true;
 }
 
-bool
-record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err)
+static bool
+record_rounds (struct recorder *rec, const struct linear_call *call, vit_error *err)
 {
   const struct weight *w = call->weight;
   struct part part = {
@@ -218,6 +218,28 @@ record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_err
     if (part.round > 0)
       recorder_barrier (rec);
     if (!record_round (rec, call, part, err))
+      return false;
+  }
+  return true;
+}
+
+/* Where rows have biases of their own, each group of bias_rows is a call. */
+bool
+record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err)
+{
+  struct linear_call c = *call;
+  struct linear_params *p = &c.p;
+  uint32_t rows = p->rows;
+  if (p->bias_rows <= 1)
+    return record_rounds (rec, call, err);
+  if (p->y_stride != p->out_dim || p->add || p->act != VIT_ACT_NONE)
+    return fail (err, VIT_ERR_UNSUPPORTED, "a layer with %u biases is not one of plain rows of %u", p->bias_rows,
+        p->out_dim);
+  for (uint32_t row = 0; row < rows; row += call->p.bias_rows) {
+    p->rows = rows - row < call->p.bias_rows ? rows - row : call->p.bias_rows;
+    p->x_first = call->p.x_first + row * p->x_stride;
+    p->y_first = call->p.y_first + row * p->y_stride;
+    if (!record_rounds (rec, &c, err))
       return false;
   }
   return true;

@@ -87,7 +87,8 @@ load_linear (struct loader *l, enum slot weight, enum slot scale, uint32_t block
   float *w = read_slot (l, weight, block), *b = NULL;
   bool ok = w && (!slot_present (&m->cfg, bias) || (b = read_slot (l, bias, block)) != NULL)
       && fold_scale (l, scale, block, w, b, in_dim, out_dim)
-      && weight_create (m->dev, m->store, m->activations, w, b, in_dim, out_dim, slot_name (weight), out, l->err);
+      && weight_create (m->dev, m->store, m->activations, w, b, b != NULL, in_dim, out_dim, slot_name (weight), out,
+          l->err);
   free (w);
   free (b);
   m->bytes += weight_bytes (out);
