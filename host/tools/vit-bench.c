@@ -60,6 +60,7 @@ struct bench {
   struct vit_device_info device_info;
   struct vit_model_info info;
   struct vit_session_stats stats;
+  struct vit_device_memory memory;
   vit_image image;
   unsigned char *pixels;
   double device_ms, load_ms, session_ms, first_image_ms;
@@ -296,8 +297,9 @@ print_text (const struct bench *b, const struct options *o, vit_error *err)
       b->stats.pipelines);
   printf ("image    %g submits, %g allocations, %g descriptor updates\n", b->speed.submits, b->speed.allocations,
       b->speed.descriptor_updates);
-  printf ("memory   weights %.1f MB, session %.1f MB\n", (double) b->info.weight_bytes * 1e-6,
-      (double) b->stats.device_bytes * 1e-6);
+  printf ("memory   weights %.1f MB, session %.1f MB; all in all %.1f MB in %u allocations\n",
+      (double) b->info.weight_bytes * 1e-6, (double) b->stats.device_bytes * 1e-6, (double) b->memory.bytes * 1e-6,
+      b->memory.allocations);
   if (o->peak)
     print_peak (b);
   if (o->kernels)
@@ -334,7 +336,7 @@ print_json (const struct bench *b, const struct options *o, vit_error *err)
   json_t *frame = json_pack ("{s:i, s:i, s:s}", "width", (int) b->image.width, "height", (int) b->image.height,
       "format", o->image ? "rgb" : format_names[o->format]);
   json_t *value = json_pack ("{s:o, s:s, s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:f, s:f,"
-                             " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:o, s:o, s:o, s:o}",
+                             " s:i, s:i, s:i, s:f, s:f, s:f, s:I, s:I, s:I, s:i, s:o, s:o, s:o, s:o}",
       "device", tool_json_text (b->device_info.name), "precision", tool_precision_name (b->info.precision), "shape",
       o->shape.name, "batch", (int) o->plan.batch, "in_flight", (int) o->plan.in_flight, "warm_up",
       (int) o->plan.warmup, "runs", (int) o->plan.runs, "median_ms", b->speed.median_ms, "p10_ms", b->speed.p10_ms,
@@ -342,7 +344,8 @@ print_json (const struct bench *b, const struct options *o, vit_error *err)
       gflops (b), "dispatches", (int) b->stats.dispatches, "barriers", (int) b->stats.barriers, "pipelines",
       (int) b->stats.pipelines, "submits_per_image", b->speed.submits, "allocations_per_image", b->speed.allocations,
       "descriptor_updates_per_image", b->speed.descriptor_updates, "device_bytes", (json_int_t) b->stats.device_bytes,
-      "weight_bytes", (json_int_t) b->info.weight_bytes, "start", start, "frame", frame, "model",
+      "weight_bytes", (json_int_t) b->info.weight_bytes, "memory_bytes", (json_int_t) b->memory.bytes,
+      "memory_allocations", (int) b->memory.allocations, "start", start, "frame", frame, "model",
       facts_model_json (&b->info), "driver", tool_json_text (b->device_info.driver));
   if (value && !add_extras (value, b, o)) {
     json_decref (value);
@@ -359,6 +362,7 @@ run (struct bench *b, const struct options *o, vit_error *err)
   if (!bench_open (b, o, err) || !measure_run (b->session, &b->image, &o->plan, &b->speed, err))
     return false;
   vit_session_get_stats (b->session, &b->stats);
+  vit_device_get_memory (b->device, &b->memory);
   if (o->kernels && !times_measure (b->session, &b->image, o->plan.batch, o->plan.runs, &b->times, err))
     return false;
   if (o->peak

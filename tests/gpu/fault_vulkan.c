@@ -34,7 +34,7 @@ enum { MAX_CALLS = 1 << 16 };
 static PFN_vkGetInstanceProcAddr real_gipa;
 static int64_t balance[NUM_OBJECTS], calls, fail_at = -1;
 static enum fault_code fail_code;
-static const char *fired;
+static const char *fired, *only; /* only: calls of this name alone are counted */
 static bool lost;
 static bool may_be_lost[MAX_CALLS];
 
@@ -42,6 +42,8 @@ static bool may_be_lost[MAX_CALLS];
 static VkResult
 fault (const char *name, bool waits)
 {
+  if (only && strcmp (name, only) != 0)
+    return VK_SUCCESS;
   int64_t n = calls++;
   if (n < MAX_CALLS)
     may_be_lost[n] = waits;
@@ -173,11 +175,8 @@ PLAIN (QueueSubmit, true, (VkQueue queue, uint32_t n, const VkSubmitInfo *infos,
     (queue, n, infos, fence))
 PLAIN (QueueSubmit2, true, (VkQueue queue, uint32_t n, const VkSubmitInfo2 *infos, VkFence fence),
     (queue, n, infos, fence))
-PLAIN (QueueWaitIdle, true, (VkQueue queue), (queue))
 PLAIN (DeviceWaitIdle, true, (VkDevice device), (device))
 PLAIN (GetFenceStatus, true, (VkDevice device, VkFence fence), (device, fence))
-PLAIN (WaitSemaphores, true, (VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t timeout),
-    (device, info, timeout))
 PLAIN (GetSemaphoreCounterValue, true, (VkDevice device, VkSemaphore semaphore, uint64_t *out),
     (device, semaphore, out))
 PLAIN (GetQueryPoolResults, true,
@@ -194,6 +193,24 @@ wrap_WaitForFences (VkDevice device, uint32_t n, const VkFence *fences, VkBool32
   if (r == VK_ERROR_DEVICE_LOST)
     real_WaitForFences (device, n, fences, VK_TRUE, 10000000000u);
   return r != VK_SUCCESS ? r : real_WaitForFences (device, n, fences, all, timeout);
+}
+
+static PFN_vkQueueWaitIdle real_QueueWaitIdle;
+static VKAPI_ATTR VkResult VKAPI_CALL
+wrap_QueueWaitIdle (VkQueue queue)
+{
+  VkResult r = fault ("QueueWaitIdle", true), real = real_QueueWaitIdle (queue);
+  return r != VK_SUCCESS ? r : real;
+}
+
+static PFN_vkWaitSemaphores real_WaitSemaphores;
+static VKAPI_ATTR VkResult VKAPI_CALL
+wrap_WaitSemaphores (VkDevice device, const VkSemaphoreWaitInfo *info, uint64_t timeout)
+{
+  VkResult r = fault ("WaitSemaphores", true);
+  if (r == VK_ERROR_DEVICE_LOST)
+    real_WaitSemaphores (device, info, 10000000000u);
+  return r != VK_SUCCESS ? r : real_WaitSemaphores (device, info, timeout);
 }
 
 static PFN_vkCreateComputePipelines real_CreateComputePipelines;
@@ -319,9 +336,16 @@ fault_arm (int64_t n, enum fault_code code)
   fail_at = n;
   fail_code = code;
   calls = 0;
-  fired = NULL;
+  fired = only = NULL;
   lost = false;
   memset (balance, 0, sizeof balance);
+}
+
+void
+fault_arm_name (const char *name, int64_t n, enum fault_code code)
+{
+  fault_arm (n, code);
+  only = name;
 }
 
 const char *

@@ -19,6 +19,8 @@ bool fault_open (void);
 
 /* From now on fallible call n (from 0) returns code instead of being made; n < 0: none. Counts begin anew. */
 void fault_arm (int64_t n, enum fault_code code);
+/* The same of the calls of one command, "AllocateMemory". */
+void fault_arm_name (const char *name, int64_t n, enum fault_code code);
 /* The call that was made to fail since, without its "vk"; NULL: none was reached. */
 const char *fault_fired (void);
 /* Fallible calls since. */

@@ -88,6 +88,12 @@ struct vit_device_peak {
   double gflop_per_s, copy_gb_per_s;
 };
 VIT_API bool vit_device_measure_peak (vit_device *device, struct vit_device_peak *out, vit_error *err);
+/* What the device's models and sessions hold of its memory now. */
+struct vit_device_memory {
+  uint64_t bytes;
+  uint32_t allocations; /* of the driver; devices allow 4096 at least */
+};
+VIT_API void vit_device_get_memory (vit_device *device, struct vit_device_memory *out);
 /* Lists the devices of this machine without opening one: fills at most `max` entries and returns how many exist,
  * or -1 on failure. validate, no_software, select and cache_dir of params are ignored. */
 VIT_API int vit_device_list (const struct vit_device_params *params, struct vit_device_info *out, uint32_t max,

@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 bool
 fail (vit_error *err, enum vit_code code, const char *format, ...)
@@ -26,4 +27,16 @@ bool
 fail_memory (vit_error *err, const char *what, size_t size)
 {
   return fail (err, VIT_ERR_MEMORY, "%s: out of memory (%zu bytes asked for)", what, size);
+}
+
+void
+fail_memory_add (vit_error *err, const char *format, ...)
+{
+  if (!err || err->code != VIT_ERR_MEMORY)
+    return;
+  size_t used = strlen (err->msg);
+  va_list args;
+  va_start (args, format);
+  vsnprintf (err->msg + used, sizeof err->msg - used, format, args);
+  va_end (args);
 }

@@ -12,4 +12,8 @@ bool fail (vit_error *err, enum vit_code code, const char *format, ...) __attrib
 /* The same for out of host memory: "WHAT: out of memory (SIZE bytes asked for)". */
 bool fail_memory (vit_error *err, const char *what, size_t size);
 
+/* Adds what only a caller knows to a message of VIT_ERR_MEMORY: how much is needed in all, what would need less.
+ * Leaves other errors as they are. */
+void fail_memory_add (vit_error *err, const char *format, ...) __attribute__ ((format (printf, 2, 3)));
+
 #endif

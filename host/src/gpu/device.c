@@ -1,4 +1,4 @@
-/* A Vulkan device with its queue: creation, facts, submits and fences. */
+/* A Vulkan device: creation and facts. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/device.h"
 
@@ -36,6 +36,21 @@ device_caps (const vit_device *dev)
   return &dev->caps;
 }
 
+/* VIT_SYNC=fence does without, as a device of Vulkan 1.1 */
+static bool
+has_timeline (const vit_device *dev)
+{
+  VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
+  };
+  VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &timeline };
+  const char *sync = getenv ("VIT_SYNC");
+  if (dev->info.api_version < VK_API_VERSION_1_2 || (sync && strcmp (sync, "fence") == 0))
+    return false;
+  dev->instance.GetPhysicalDeviceFeatures2 (dev->physical, &features);
+  return timeline.timelineSemaphore;
+}
+
 static void
 read_limits (vit_device *dev)
 {
@@ -56,6 +71,7 @@ read_limits (vit_device *dev)
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
+  c->timeline = has_timeline (dev);
   c->max_push = l->maxPushConstantsSize;
   c->max_shared = l->maxComputeSharedMemorySize;
   c->max_invocations = l->maxComputeWorkGroupInvocations;
@@ -64,26 +80,6 @@ read_limits (vit_device *dev)
   dev->atom = l->nonCoherentAtomSize ? l->nonCoherentAtomSize : 1;
   c->timestamp_ns = l->timestampPeriod;
   dev->instance.GetPhysicalDeviceMemoryProperties (dev->physical, &dev->memory);
-}
-
-/* A family that computes; one that does nothing but compute, if there is one, disturbs drawing least. */
-static bool
-find_queue_family (vit_device *dev, vit_error *err)
-{
-  VkQueueFamilyProperties families[32];
-  uint32_t n = 32;
-  int best = -1;
-  dev->instance.GetPhysicalDeviceQueueFamilyProperties (dev->physical, &n, families);
-  for (uint32_t i = 0; i < n && i < 32; i++)
-    if ((families[i].queueFlags & VK_QUEUE_COMPUTE_BIT)
-        && (best < 0 || !(families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT)))
-      best = (int) i;
-  if (best < 0)
-    return fail (err, VIT_ERR_UNSUPPORTED, "%.100s has no queue that computes; choose another device", dev->info.name);
-  dev->queue_family = (uint32_t) best;
-  if (families[best].timestampValidBits == 0)
-    dev->caps.timestamp_ns = 0;
-  return true;
 }
 
 static bool
@@ -99,22 +95,29 @@ open_device (vit_device *dev, vit_error *err)
     .pNext = dev->caps.buffer_address ? &bda : NULL,
     .storageBuffer16BitAccess = dev->caps.storage16,
   };
+  VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
+    .pNext = &half,
+    .timelineSemaphore = VK_TRUE,
+  };
   VkPhysicalDeviceFeatures2 features = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-    .pNext = &half,
+    .pNext = dev->caps.timeline ? (void *) &timeline : &half,
     .features.shaderInt64 = dev->caps.buffer_address,
   };
-  VkDeviceQueueCreateInfo queue = {
-    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-    .queueFamilyIndex = dev->queue_family,
-    .queueCount = 1,
-    .pQueuePriorities = &priority,
-  };
+  VkDeviceQueueCreateInfo queues[2];
+  for (uint32_t i = 0; i < 2; i++)
+    queues[i] = (VkDeviceQueueCreateInfo) {
+      .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+      .queueFamilyIndex = i ? dev->copies.family : dev->compute.family,
+      .queueCount = 1,
+      .pQueuePriorities = &priority,
+    };
   VkDeviceCreateInfo info = {
     .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
     .pNext = &features,
-    .queueCreateInfoCount = 1,
-    .pQueueCreateInfos = &queue,
+    .queueCreateInfoCount = dev->transfer == &dev->copies ? 2 : 1,
+    .pQueueCreateInfos = queues,
   };
   VkResult r = dev->instance.CreateDevice (dev->physical, &info, NULL, &dev->handle);
   if (r != VK_SUCCESS) {
@@ -122,8 +125,7 @@ open_device (vit_device *dev, vit_error *err)
     return vk_ok (err, "vkCreateDevice", r);
   }
   instance_load_device (&dev->instance, dev->handle, &dev->vk);
-  dev->vk.vkGetDeviceQueue (dev->handle, dev->queue_family, 0, &dev->queue);
-  return true;
+  return queues_open (dev, err);
 }
 
 static bool
@@ -150,13 +152,15 @@ vit_device_create (const struct vit_device_params *params, vit_error *err)
     return NULL;
   }
   atomic_init (&dev->refs, 1);
-  pthread_mutex_init (&dev->queue_lock, NULL);
+  pthread_mutex_init (&dev->compute.lock, NULL);
+  pthread_mutex_init (&dev->copies.lock, NULL);
+  heap_init (&dev->heap);
   if (params)
     dev->params = *params;
   if (!instance_init (&dev->instance, &dev->params, err) || !choose_device (dev, err))
     goto error;
   read_limits (dev);
-  if (!find_queue_family (dev, err) || !open_device (dev, err)
+  if (!queues_choose (dev, err) || !open_device (dev, err)
       || !(dev->kernels = kernels_create (dev, dev->params.cache_dir, err)))
     goto error;
   dev->params.select = dev->params.cache_dir = NULL; /* the caller's strings, not ours to keep */
@@ -183,10 +187,13 @@ vit_device_destroy (vit_device **device)
   if (atomic_fetch_sub (&dev->refs, 1) > 1)
     return;
   kernels_destroy (dev, &dev->kernels);
+  queues_close (dev);
   if (dev->handle)
     dev->vk.vkDestroyDevice (dev->handle, NULL);
   instance_finish (&dev->instance);
-  pthread_mutex_destroy (&dev->queue_lock);
+  pthread_mutex_destroy (&dev->compute.lock);
+  pthread_mutex_destroy (&dev->copies.lock);
+  heap_finish (&dev->heap);
   free (dev);
 }
 
@@ -196,54 +203,10 @@ vit_device_get_info (const vit_device *device, struct vit_device_info *out)
   *out = device->info;
 }
 
-bool
-device_submit (vit_device *dev, const VkCommandBuffer *commands, uint32_t n, VkFence fence, vit_error *err)
-{
-  VkSubmitInfo info = {
-    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-    .commandBufferCount = n,
-    .pCommandBuffers = commands,
-  };
-  pthread_mutex_lock (&dev->queue_lock);
-  bool ok = VK_TRY (dev, err, QueueSubmit, dev->queue, 1, &info, fence);
-  pthread_mutex_unlock (&dev->queue_lock);
-  return ok;
-}
-
-bool
-fence_create (vit_device *dev, VkFence *out, vit_error *err)
-{
-  VkFenceCreateInfo info = { .sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO };
-  if (VK_TRY (dev, err, CreateFence, dev->handle, &info, NULL, out))
-    return true;
-  *out = VK_NULL_HANDLE;
-  return false;
-}
-
 void
-fence_destroy (vit_device *dev, VkFence *fence)
+vit_device_get_memory (vit_device *device, struct vit_device_memory *out)
 {
-  if (*fence)
-    dev->vk.vkDestroyFence (dev->handle, *fence, NULL);
-  *fence = VK_NULL_HANDLE;
-}
-
-bool
-fence_reset (vit_device *dev, VkFence fence, vit_error *err)
-{
-  return VK_TRY (dev, err, ResetFences, dev->handle, 1, &fence);
-}
-
-bool
-fence_wait (vit_device *dev, VkFence fence, uint64_t timeout_ns, bool *done, vit_error *err)
-{
-  VkResult r = dev->vk.vkWaitForFences (dev->handle, 1, &fence, VK_TRUE, timeout_ns);
-  *done = r == VK_SUCCESS;
-  if (r == VK_SUCCESS || r == VK_TIMEOUT)
-    return true;
-  /* A wait that failed says nothing of the work, whose memory the caller is about to give up. */
-  pthread_mutex_lock (&dev->queue_lock);
-  dev->vk.vkQueueWaitIdle (dev->queue);
-  pthread_mutex_unlock (&dev->queue_lock);
-  return vk_ok (err, "vkWaitForFences", r);
+  pthread_mutex_lock (&device->heap.lock);
+  *out = (struct vit_device_memory) { device->heap.bytes, device->heap.allocations };
+  pthread_mutex_unlock (&device->heap.lock);
 }

@@ -3,10 +3,10 @@
 #ifndef VIT_GPU_DEVICE_H
 #define VIT_GPU_DEVICE_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
-#include "gpu/vk.h"
+#include "gpu/heap.h"
+#include "gpu/queue.h"
 
 struct kernels;
 
@@ -16,9 +16,10 @@ struct vit_device {
   VkPhysicalDevice physical;
   VkDevice handle;
   struct VolkDeviceTable vk;
-  VkQueue queue;
-  uint32_t queue_family;
-  pthread_mutex_t queue_lock; /* vkQueueSubmit on `queue` */
+  struct queue compute, copies;
+  struct queue *transfer; /* copies frames beside computing: &copies, or &compute to try it; NULL: there is none */
+  bool staged;            /* frames never go straight into the device's own memory, to try the other ways */
+  struct heap heap;
   struct caps caps;
   struct vit_device_info info;
   VkPhysicalDeviceMemoryProperties memory;
@@ -32,13 +33,5 @@ vit_device *device_ref (vit_device *dev);
 const struct caps *device_caps (const vit_device *dev);
 void device_log (const vit_device *dev, enum vit_log_level level, const char *format, ...)
     __attribute__ ((format (printf, 3, 4)));
-
-/* Command buffers handed over as one submit, in order; `fence` is signalled at the end. Takes the queue's lock. */
-bool device_submit (vit_device *dev, const VkCommandBuffer *commands, uint32_t n, VkFence fence, vit_error *err);
-bool fence_create (vit_device *dev, VkFence *out, vit_error *err);
-void fence_destroy (vit_device *dev, VkFence *fence);
-bool fence_reset (vit_device *dev, VkFence fence, vit_error *err);
-/* Waits; *done tells whether it was signalled within the time. After a failure nothing is under way any more. */
-bool fence_wait (vit_device *dev, VkFence fence, uint64_t timeout_ns, bool *done, vit_error *err);
 
 #endif

@@ -63,6 +63,11 @@ void recorder_barrier (struct recorder *rec); /* compute writes -> compute reads
 void recorder_copy (struct recorder *rec, const struct buffer *from, VkDeviceSize from_offset, struct buffer *to,
     VkDeviceSize to_offset, VkDeviceSize size);
 
+/* A recorder for the transfer queue, of a device that has one, and the only thing that may be recorded there: a copy
+ * whose beginning and end the submits order. */
+struct recorder *recorder_create_transfer (vit_device *dev, vit_error *err);
+void recorder_transfer (struct recorder *rec, const struct buffer *from, struct buffer *to, VkDeviceSize size);
+
 /* Marks where the device's clock is read; recorder_clock_ms tells the time between, after a run. 0: no timestamps. */
 void recorder_start_clock (struct recorder *rec);
 void recorder_stop_clock (struct recorder *rec);

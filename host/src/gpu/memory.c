@@ -1,4 +1,4 @@
-/* Buffers with memory of their own, and blocking copies to and from them. */
+/* Buffers: what memory they get, and blocking copies to and from them. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/memory.h"
 
@@ -12,6 +12,7 @@ enum { STAGING_BYTES = 8 << 20 };
 /* Property flags in the order of preference; a type must have all of one entry. */
 static const VkMemoryPropertyFlags wanted[][4] = {
   [MEMORY_LOCAL] = { VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0 },
+  [MEMORY_COPIED] = { VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0 },
   [MEMORY_UPLOAD] = { VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT
           | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT },
@@ -19,7 +20,12 @@ static const VkMemoryPropertyFlags wanted[][4] = {
           | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT,
       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT },
 };
-static const uint32_t num_wanted[] = { [MEMORY_LOCAL] = 2, [MEMORY_UPLOAD] = 3, [MEMORY_READBACK] = 3 };
+static const uint32_t num_wanted[] = {
+  [MEMORY_LOCAL] = 2,
+  [MEMORY_COPIED] = 2,
+  [MEMORY_UPLOAD] = 3,
+  [MEMORY_READBACK] = 3,
+};
 
 static int
 find_type (const vit_device *dev, enum memory_use use, uint32_t allowed)
@@ -40,31 +46,15 @@ bind_memory (vit_device *dev, enum memory_use use, const char *name, struct buff
   if (type < 0)
     return fail (err, VIT_ERR_UNSUPPORTED, "%.100s has no memory type for %s", dev->info.name, name);
   VkMemoryPropertyFlags flags = dev->memory.memoryTypes[type].propertyFlags;
-  VkMemoryAllocateFlagsInfo address = {
-    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
-  };
-  VkMemoryAllocateInfo info = {
-    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-    .pNext = dev->caps.buffer_address ? &address : NULL,
-    .allocationSize = need.size,
-    .memoryTypeIndex = (uint32_t) type,
-  };
-  VkResult r = dev->vk.vkAllocateMemory (dev->handle, &info, NULL, &b->memory);
-  if (r != VK_SUCCESS) {
-    b->memory = VK_NULL_HANDLE;
-    if (r == VK_ERROR_OUT_OF_DEVICE_MEMORY || r == VK_ERROR_OUT_OF_HOST_MEMORY)
-      return fail (err, VIT_ERR_MEMORY,
-          "%s: %.100s has no %.1f MiB of memory left; a smaller model, batch or picture, or precision fp16 needs less",
-          name, dev->info.name, (double) need.size / 1048576.0);
-    return vk_ok (err, "vkAllocateMemory", r);
-  }
   b->coherent = flags & VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   b->local = flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
-  if (!VK_TRY (dev, err, BindBufferMemory, dev->handle, b->handle, b->memory, 0))
+  /* multiples of 256 never share a nonCoherentAtomSize, so one buffer's flush leaves others alone */
+  VkDeviceSize alignment = need.alignment > 256 ? need.alignment : 256, size = (need.size + 255) / 256 * 256;
+  if (!heap_take (dev, (uint32_t) type, size, alignment, name, &b->memory, err)
+      || !VK_TRY (dev, err, BindBufferMemory, dev->handle, b->handle, b->memory.memory, b->memory.offset))
     return false;
-  bool mapped = use != MEMORY_LOCAL || (flags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT && b->coherent);
-  return !mapped || VK_TRY (dev, err, MapMemory, dev->handle, b->memory, 0, VK_WHOLE_SIZE, 0, &b->map);
+  b->map = (use != MEMORY_LOCAL && use != MEMORY_COPIED) || b->coherent ? b->memory.map : NULL;
+  return true;
 }
 
 bool
@@ -73,8 +63,13 @@ buffer_create (vit_device *dev, enum memory_use use, VkDeviceSize size, const ch
 {
   memset (out, 0, sizeof *out);
   out->size = size = (size + 255) / 256 * 256;
+  const uint32_t families[2] = { dev->compute.family, dev->copies.family };
+  bool shared = use == MEMORY_COPIED && dev->transfer == &dev->copies;
   VkBufferCreateInfo info = {
     .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+    .sharingMode = shared ? VK_SHARING_MODE_CONCURRENT : VK_SHARING_MODE_EXCLUSIVE,
+    .queueFamilyIndexCount = shared ? 2 : 0,
+    .pQueueFamilyIndices = families,
     .size = size,
     .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT
         | (dev->caps.buffer_address ? VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT : 0),
@@ -100,8 +95,7 @@ buffer_destroy (vit_device *dev, struct buffer *b)
 {
   if (b->handle)
     dev->vk.vkDestroyBuffer (dev->handle, b->handle, NULL);
-  if (b->memory)
-    dev->vk.vkFreeMemory (dev->handle, b->memory, NULL);
+  heap_give (dev, &b->memory);
   memset (b, 0, sizeof *b);
 }
 
@@ -110,8 +104,9 @@ whole_range (const struct buffer *b)
 {
   return (VkMappedMemoryRange) {
     .sType = VK_STRUCTURE_TYPE_MAPPED_MEMORY_RANGE,
-    .memory = b->memory,
-    .size = VK_WHOLE_SIZE,
+    .memory = b->memory.memory,
+    .offset = b->memory.offset,
+    .size = b->memory.size,
   };
 }
 

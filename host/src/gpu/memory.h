@@ -1,26 +1,27 @@
-/* Device memory: buffers in few allocations. The only caller of vkAllocateMemory. */
+/* Buffers in device memory. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_GPU_MEMORY_H
 #define VIT_GPU_MEMORY_H
 
-#include "gpu/vk.h"
+#include "gpu/heap.h"
 
 enum memory_use {
   MEMORY_LOCAL,   /* shaders only; filled through buffer_write */
+  MEMORY_COPIED,  /* the same, but the transfer queue writes it too */
   MEMORY_UPLOAD,  /* mapped, the CPU writes in order, shaders or copies read */
   MEMORY_READBACK /* mapped and cached where possible, shaders or copies write, the CPU reads */
 };
 
 struct buffer {
   VkBuffer handle;
-  VkDeviceMemory memory;
+  struct piece memory;
   VkDeviceSize size;    /* bytes, a multiple of 256 */
   void *map;            /* UPLOAD, READBACK: host pointer; LOCAL: too where the memory is mappable, else NULL */
   uint64_t address;     /* device address; 0 where the feature is off */
   bool coherent, local; /* no flush needed; in device-local memory */
 };
 
-/* A buffer with memory of its own. `name` shows in validation messages. */
+/* A buffer and its memory. `name` is what it is for, in a message. */
 bool buffer_create (vit_device *dev, enum memory_use use, VkDeviceSize size, const char *name, struct buffer *out,
     vit_error *err);
 void buffer_destroy (vit_device *dev, struct buffer *b); /* accepts a zeroed one, zeroes it */

@@ -11,11 +11,12 @@ enum { SETS_PER_POOL = 64, MAX_POOLS = 64 };
 
 struct recorder {
   vit_device *dev;
+  struct queue *queue;
   VkCommandPool command_pool;
   VkCommandBuffer commands;
   VkDescriptorPool pools[MAX_POOLS]; /* the first num_pools exist */
   uint32_t num_pools, num_sets;      /* sets in use */
-  VkFence fence;
+  struct ticket ticket;
   VkQueryPool clock;       /* 2 timestamps; none where the queue has none */
   struct profile *profile; /* NULL: not asked for */
   VkPipeline bound;        /* last bound pipeline */
@@ -29,7 +30,7 @@ create_commands (struct recorder *rec, vit_error *err)
   VkCommandPoolCreateInfo pool = {
     .sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
     .flags = VK_COMMAND_POOL_CREATE_RESET_COMMAND_BUFFER_BIT,
-    .queueFamilyIndex = dev->queue_family,
+    .queueFamilyIndex = rec->queue->family,
   };
   if (!VK_TRY (dev, err, CreateCommandPool, dev->handle, &pool, NULL, &rec->command_pool)) {
     rec->command_pool = VK_NULL_HANDLE;
@@ -59,8 +60,9 @@ create_clock (struct recorder *rec, vit_error *err)
   return false;
 }
 
-struct recorder *
-recorder_create (vit_device *dev, vit_error *err)
+/* clock: where the queue has one */
+static struct recorder *
+create (vit_device *dev, struct queue *queue, bool clock, vit_error *err)
 {
   struct recorder *rec = calloc (1, sizeof *rec);
   if (!rec) {
@@ -68,9 +70,22 @@ recorder_create (vit_device *dev, vit_error *err)
     return NULL;
   }
   rec->dev = device_ref (dev);
-  if (!create_commands (rec, err) || !fence_create (dev, &rec->fence, err) || !create_clock (rec, err))
+  rec->queue = queue;
+  if (!create_commands (rec, err) || !ticket_init (dev, &rec->ticket, err) || (clock && !create_clock (rec, err)))
     recorder_destroy (&rec);
   return rec;
+}
+
+struct recorder *
+recorder_create (vit_device *dev, vit_error *err)
+{
+  return create (dev, &dev->compute, true, err);
+}
+
+struct recorder *
+recorder_create_transfer (vit_device *dev, vit_error *err)
+{
+  return create (dev, dev->transfer, false, err);
 }
 
 void
@@ -82,7 +97,7 @@ recorder_destroy (struct recorder **recorder)
   vit_device *dev = rec->dev;
   for (uint32_t i = 0; i < rec->num_pools; i++)
     dev->vk.vkDestroyDescriptorPool (dev->handle, rec->pools[i], NULL);
-  fence_destroy (dev, &rec->fence);
+  ticket_finish (dev, &rec->ticket);
   if (rec->clock)
     dev->vk.vkDestroyQueryPool (dev->handle, rec->clock, NULL);
   profile_destroy (dev, &rec->profile);
@@ -122,9 +137,8 @@ bool
 recorder_run (struct recorder *rec, vit_error *err)
 {
   bool done = false;
-  if (!fence_reset (rec->dev, rec->fence, err) || !device_submit (rec->dev, &rec->commands, 1, rec->fence, err))
-    return false;
-  return fence_wait (rec->dev, rec->fence, UINT64_MAX, &done, err);
+  return queue_submit (rec->dev, rec->queue, &rec->commands, 1, NULL, &rec->ticket, err)
+      && ticket_wait (rec->dev, &rec->ticket, UINT64_MAX, &done, err);
 }
 
 static bool
@@ -282,6 +296,13 @@ uint32_t
 recorder_profile_read (const struct recorder *rec, struct vit_kernel_time *out, uint32_t max)
 {
   return profile_read (rec->dev, rec->profile, out, max);
+}
+
+void
+recorder_transfer (struct recorder *rec, const struct buffer *from, struct buffer *to, VkDeviceSize size)
+{
+  VkBufferCopy region = { 0, 0, size };
+  rec->dev->vk.vkCmdCopyBuffer (rec->commands, from->handle, to->handle, 1, &region);
 }
 
 void

@@ -12,6 +12,7 @@
 /* What the device was created with; kernels are chosen by these and by nothing else. */
 struct caps {
   bool storage16;           /* storageBuffer16BitAccess */
+  bool timeline;            /* timelineSemaphore */
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */

@@ -142,6 +142,31 @@ load_labels (struct loader *l)
   return true;
 }
 
+/* Numbers of all slots. */
+static double
+count_numbers (const struct vit_config *c)
+{
+  double n = 0;
+  for (enum slot slot = 0; slot < NUM_SLOTS; slot++)
+    if (slot_present (c, slot))
+      n += (double) slot_count (c, slot) * (slot_per_block (slot) ? c->depth : 1);
+  return n;
+}
+
+/* How much memory the weights need in all, and what would need less. */
+static void
+explain_memory (const vit_model *m, vit_error *err)
+{
+  double bytes = count_numbers (&m->cfg);
+  bool half = m->store == STORE_F16;
+  if (half || !device_caps (m->dev)->storage16)
+    fail_memory_add (err, "; the weights need %.1f MB in all as %s: a smaller model needs less",
+        bytes * store_size (m->store) * 1e-6, half ? "fp16" : "fp32");
+  else
+    fail_memory_add (err, "; the weights need %.1f MB in all as fp32: precision fp16 needs %.1f MB",
+        bytes * store_size (STORE_F32) * 1e-6, bytes * store_size (STORE_F16) * 1e-6);
+}
+
 static enum store
 choose_store (const vit_device *dev, enum vit_precision wanted)
 {
@@ -183,6 +208,8 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
     ok = load_network (&l) && load_labels (&l);
     if (ok)
       progress_set (&l.progress, l.progress.total);
+    else
+      explain_memory (m, err);
   }
   checkpoint_close (&file);
   if (!ok)

@@ -21,6 +21,24 @@ warm_up (vit_session *s, vit_error *err)
   return ok;
 }
 
+/* How much memory the slots need in all, and what would need less. */
+static void
+explain_memory (const vit_session *s, vit_error *err)
+{
+  struct graph largest, smallest;
+  vit_error ignored;
+  if (!graph_init (&largest, s->model, s->max_batch, &ignored))
+    return;
+  if (graph_init (&smallest, s->model, 1, &ignored))
+    fail_memory_add (err,
+        "; with a batch of %u and %u in flight %.1f MB are needed beside the weights: one picture at a time needs "
+        "%.1f MB",
+        s->max_batch, s->num_slots, (double) largest.arena_bytes * s->num_slots * 1e-6,
+        (double) smallest.arena_bytes * 1e-6);
+  graph_finish (&smallest);
+  graph_finish (&largest);
+}
+
 vit_session *
 vit_session_create (vit_model *model, const struct vit_session_params *params, vit_error *err)
 {
@@ -49,13 +67,15 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
   }
   struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
       VIT_PHASE_COMPILE, flight + 1);
-  for (uint32_t i = 0; i < flight; i++) {
-    if (!slot_init (&s->slots[i], s->model, batch, &s->counters, err))
-      goto error;
-    progress_set (&progress, i + 1);
+  bool ok = true;
+  for (uint32_t i = 0; ok && i < flight; i++) {
+    ok = slot_init (&s->slots[i], s->model, batch, &s->counters, err);
+    progress_set (&progress, i + ok);
   }
-  if (!warm_up (s, err))
+  if (!ok || !warm_up (s, err)) {
+    explain_memory (s, err);
     goto error;
+  }
   progress_set (&progress, flight + 1);
   s->at_creation = s->counters;
   return s;

@@ -62,7 +62,7 @@ slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters
   struct graph largest;
   s->frames = calloc (max_batch, sizeof *s->frames);
   s->networks = calloc (max_batch, sizeof *s->networks);
-  s->commands = calloc (max_batch + 1, sizeof *s->commands);
+  s->commands = calloc (2 * (size_t) max_batch + 1, sizeof *s->commands);
   if (!s->frames || !s->networks || !s->commands)
     return fail_memory (err, "a session's slot", max_batch * (sizeof *s->frames + sizeof *s->networks));
   if (!graph_init (&largest, model, max_batch, err))
@@ -72,7 +72,7 @@ slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters
   s->counters->allocations += 2;
   if (!buffer_create (dev, MEMORY_LOCAL, arena, "activations", &s->arena, err)
       || !buffer_create (dev, MEMORY_READBACK, logits_bytes (s, max_batch), "logits", &s->readback, err)
-      || !fence_create (dev, &s->fence, err))
+      || !ticket_init (dev, &s->ticket, err) || !ticket_init (dev, &s->copies, err))
     return false;
   for (uint32_t n = 1; n <= max_batch; n++)
     if (!record_network (s, n, err))
@@ -84,6 +84,7 @@ static void
 frame_finish (vit_device *dev, struct frame *f)
 {
   recorder_destroy (&f->rec);
+  recorder_destroy (&f->copy);
   buffer_destroy (dev, &f->upload);
   buffer_destroy (dev, &f->local);
   buffer_destroy (dev, &f->tables);
@@ -107,7 +108,8 @@ slot_finish (struct slot *s)
     recorder_destroy (&s->networks[i].rec);
     graph_finish (&s->networks[i].graph);
   }
-  fence_destroy (dev, &s->fence);
+  ticket_finish (dev, &s->ticket);
+  ticket_finish (dev, &s->copies);
   buffer_destroy (dev, &s->arena);
   buffer_destroy (dev, &s->readback);
   free (s->frames);
@@ -127,19 +129,28 @@ grow (struct slot *s, enum memory_use use, VkDeviceSize size, const char *name, 
   return buffer_create (device_of (s), use, size, name, b, err);
 }
 
+static bool
+record_transfer (struct frame *f, vit_error *err)
+{
+  if (!recorder_begin (f->copy, err))
+    return false;
+  recorder_transfer (f->copy, &f->upload, &f->local, f->plan.upload_size);
+  return recorder_end (f->copy, err);
+}
+
 bool
 slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vit_error *err)
 {
   struct frame *f = &s->frames[index];
   const struct preprocess_plan *plan = &f->plan;
   struct preprocess_v_params v = plan->v;
-  const struct buffer *source = f->upload.local ? &f->upload : &f->local;
+  const struct buffer *source = f->local.handle ? &f->local : &f->upload;
   uint32_t patches = config_patches (&s->model->cfg);
   v.out_stride = s->networks[0].graph.tensors[0].stride;
   v.out_first = index * patches * v.out_stride;
   struct span out = { &s->arena, 0,
     (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
-  if (source == &f->local)
+  if (source == &f->local && !(f->copy && rec == f->rec))
     recorder_copy (rec, &f->upload, 0, &f->local, 0, plan->upload_size);
   if (!record_preprocess_h (rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
     return false;
@@ -151,10 +162,40 @@ static bool
 record_frame (struct slot *s, uint32_t index, vit_error *err)
 {
   struct frame *f = &s->frames[index];
+  if (f->copy && !record_transfer (f, err))
+    return false;
   if (!recorder_begin (f->rec, err) || !slot_record_frame (s, index, f->rec, err) || !recorder_end (f->rec, err))
     return false;
   s->counters->descriptor_updates += recorder_descriptor_updates (f->rec);
   return true;
+}
+
+static bool
+check_sizes (const struct slot *s, const struct frame *f, const vit_image *image, vit_error *err)
+{
+  VkDeviceSize most = device_caps (device_of (s))->max_storage_range;
+  size_t need = f->plan.upload_size > f->plan.rows_size ? f->plan.upload_size : f->plan.rows_size;
+  if (need <= most)
+    return true;
+  return fail (err, VIT_ERR_UNSUPPORTED,
+      "a picture of %ux%u needs %zu bytes, over this device's limit of %llu for one buffer; scale it down first",
+      image->width, image->height, need, (unsigned long long) most);
+}
+
+/* Memory and command buffers for the plan. */
+static bool
+make_room (struct slot *s, struct frame *f, vit_error *err)
+{
+  vit_device *dev = device_of (s);
+  if (!grow (s, MEMORY_UPLOAD, f->plan.upload_size, "frame", &f->upload, err)
+      || !grow (s, MEMORY_LOCAL, f->plan.tables_size, "tap tables", &f->tables, err)
+      || !grow (s, MEMORY_LOCAL, f->plan.rows_size, "resized rows", &f->rows, err)
+      || (!f->rec && !(f->rec = recorder_create (dev, err))))
+    return false;
+  if (f->upload.local && !dev->staged)
+    return true;
+  return grow (s, MEMORY_COPIED, f->plan.upload_size, "frame copy", &f->local, err)
+      && (!dev->transfer || f->copy || (f->copy = recorder_create_transfer (dev, err)));
 }
 
 /* Everything that depends on the picture's layout. On failure the frame is unplanned. */
@@ -169,22 +210,14 @@ plan_frame (struct slot *s, uint32_t index, const vit_image *image, vit_error *e
   f->planned = false;
   if (!preprocess_plan (&f->plan, &s->model->preprocess, c->patch_width, c->patch_height, image, err))
     return false;
-  if (f->plan.upload_size > device_caps (dev)->max_storage_range) {
-    fail (err, VIT_ERR_UNSUPPORTED,
-        "a picture of %ux%u needs %zu bytes, over this device's limit of %llu for one buffer", image->width,
-        image->height, f->plan.upload_size, (unsigned long long) device_caps (dev)->max_storage_range);
-    goto error;
-  }
-  if (!grow (s, MEMORY_UPLOAD, f->plan.upload_size, "frame", &f->upload, err)
-      || (!f->upload.local && !grow (s, MEMORY_LOCAL, f->plan.upload_size, "frame copy", &f->local, err))
-      || !grow (s, MEMORY_LOCAL, f->plan.tables_size, "tap tables", &f->tables, err)
-      || !grow (s, MEMORY_LOCAL, f->plan.rows_size, "resized rows", &f->rows, err)
-      || !buffer_write (dev, &f->tables, 0, f->plan.tables, f->plan.tables_size, err)
-      || (!f->rec && !(f->rec = recorder_create (dev, err))) || !record_frame (s, index, err))
+  if (!check_sizes (s, f, image, err) || !make_room (s, f, err)
+      || !buffer_write (dev, &f->tables, 0, f->plan.tables, f->plan.tables_size, err) || !record_frame (s, index, err))
     goto error;
   f->planned = true;
   return true;
 error:
+  fail_memory_add (err, "; this picture of %ux%u needs %.1f MB in all: a smaller one or a smaller batch needs less",
+      image->width, image->height, (double) (2 * f->plan.upload_size + f->plan.rows_size) * 1e-6);
   preprocess_plan_finish (&f->plan);
   return false;
 }
@@ -202,17 +235,52 @@ slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *er
   return buffer_flush (device_of (s), &f->upload, err);
 }
 
+/* The first n frames' copies, where they go over the transfer queue. *after: what the frames' kernels wait for. */
+static bool
+submit_copies (struct slot *s, uint32_t n, const struct ticket **after, vit_error *err)
+{
+  vit_device *dev = device_of (s);
+  VkCommandBuffer *copies = s->commands + s->max_batch + 1;
+  uint32_t num = 0;
+  for (uint32_t i = 0; i < n; i++)
+    if (s->frames[i].copy)
+      copies[num++] = recorder_commands (s->frames[i].copy);
+  *after = num ? &s->copies : NULL;
+  return !num || queue_submit (dev, dev->transfer, copies, num, NULL, &s->copies, err);
+}
+
+/* Frames 0 .. n - 1 and what s->commands holds beyond them, `total` in all. */
+static bool
+submit (struct slot *s, uint32_t n, uint32_t total, vit_error *err)
+{
+  vit_device *dev = device_of (s);
+  const struct ticket *after;
+  bool done;
+  for (uint32_t i = 0; i < n; i++)
+    s->commands[i] = recorder_commands (s->frames[i].rec);
+  if (!submit_copies (s, n, &after, err))
+    return false;
+  if (queue_submit (dev, &dev->compute, s->commands, total, after, &s->ticket, err))
+    return true;
+  if (after) /* the copies go on, from memory that the next frame is written to */
+    ticket_wait (dev, after, UINT64_MAX, &done, NULL);
+  return false;
+}
+
 bool
 slot_submit (struct slot *s, uint32_t n, vit_error *err)
 {
-  if (!fence_reset (device_of (s), s->fence, err))
-    return false;
-  for (uint32_t i = 0; i < n; i++)
-    s->commands[i] = recorder_commands (s->frames[i].rec);
   s->commands[n] = recorder_commands (s->networks[n - 1].rec);
   s->taken = 0;
   s->done = false;
-  return device_submit (device_of (s), s->commands, n + 1, s->fence, err);
+  return submit (s, n, n + 1, err);
+}
+
+bool
+slot_preprocess (struct slot *s, vit_error *err)
+{
+  bool done;
+  return submit (s, 1, 1, err) && ticket_wait (device_of (s), &s->ticket, UINT64_MAX, &done, err);
 }
 
 bool
@@ -220,7 +288,7 @@ slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err)
 {
   vit_device *dev = device_of (s);
   return s->done
-      || (fence_wait (dev, s->fence, timeout_ns, &s->done, err)
+      || (ticket_wait (dev, &s->ticket, timeout_ns, &s->done, err)
           && (!s->done || buffer_invalidate (dev, &s->readback, err)));
 }
 

@@ -15,6 +15,7 @@ struct frame {
   struct buffer local;        /* their copy where the upload's memory is not the device's own */
   struct buffer tables, rows; /* tap tables; what lies between the two passes */
   struct recorder *rec;
+  struct recorder *copy; /* upload -> local on the transfer queue; NULL: rec does it, or nothing is to be done */
   void *user;
 };
 
@@ -35,11 +36,11 @@ struct slot {
   uint32_t max_batch;
   struct frame *frames;      /* (max_batch) */
   struct network *networks;  /* (max_batch), of 1 .. max_batch images */
-  VkCommandBuffer *commands; /* (max_batch + 1) of the submit */
+  VkCommandBuffer *commands; /* (2 * max_batch + 1) of the submits: frames and network, copies */
   struct buffer arena, readback;
-  VkFence fence;
-  uint32_t num, taken; /* images under way, the session's to set; of these, collected */
-  bool done;           /* the fence was seen signalled */
+  struct ticket ticket, copies; /* of the submit; of the one on the transfer queue before it */
+  uint32_t num, taken;          /* images under way, the session's to set; of these, collected */
+  bool done;                    /* the submit was seen finished */
   uint64_t submit_ns;
 };
 
@@ -52,6 +53,8 @@ bool slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vi
 bool slot_submit (struct slot *s, uint32_t n, vit_error *err);
 /* Waits; done tells. */
 bool slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err);
+/* Submits the first picture's preprocessing alone, and waits for it. */
+bool slot_preprocess (struct slot *s, vit_error *err);
 const float *slot_logits (const struct slot *s, uint32_t index);
 uint64_t slot_bytes (const struct slot *s);
 uint64_t now_ns (void);

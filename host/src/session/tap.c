@@ -44,9 +44,8 @@ run_and_read (struct slot *slot, uint32_t ops, const struct tensor_slot *t, vit_
   struct buffer readback = { 0 };
   float *out = NULL;
   struct recorder *rec = recorder_create (dev, err);
-  if (!rec || !buffer_create (dev, MEMORY_READBACK, bytes, "tap", &readback, err)
-      || !recorder_run (slot->frames[0].rec, err) || !recorder_begin (rec, err)
-      || !graph_record (&slot->networks[0].graph, rec, &slot->arena, ops, err))
+  if (!rec || !buffer_create (dev, MEMORY_READBACK, bytes, "tap", &readback, err) || !slot_preprocess (slot, err)
+      || !recorder_begin (rec, err) || !graph_record (&slot->networks[0].graph, rec, &slot->arena, ops, err))
     goto done;
   recorder_copy (rec, &slot->arena, t->offset, &readback, 0, bytes);
   if (!recorder_end (rec, err) || !recorder_run (rec, err) || !buffer_invalidate (dev, &readback, err))
