@@ -51,6 +51,22 @@ has_timeline (const vit_device *dev)
   return timeline.timelineSemaphore;
 }
 
+/* A device that can't tell has none. */
+static bool
+has_extension (const vit_device *dev, const char *name)
+{
+  uint32_t n = 0;
+  bool found = false;
+  if (dev->instance.EnumerateDeviceExtensionProperties (dev->physical, NULL, &n, NULL) != VK_SUCCESS)
+    return false;
+  VkExtensionProperties *list = calloc (n, sizeof *list);
+  if (list && dev->instance.EnumerateDeviceExtensionProperties (dev->physical, NULL, &n, list) == VK_SUCCESS)
+    for (uint32_t i = 0; i < n; i++)
+      found = found || strcmp (list[i].extensionName, name) == 0;
+  free (list);
+  return found;
+}
+
 static void
 read_limits (vit_device *dev)
 {
@@ -72,6 +88,9 @@ read_limits (vit_device *dev)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
   c->timeline = has_timeline (dev);
+  /* Compilers that can multiply matrices across a subgroup also follow what is uniform through loops: lavapipe does both
+   * from the same year on. What it promises wrongly costs speed, not right answers. */
+  c->loops = c->unrolled && has_extension (dev, "VK_KHR_cooperative_matrix");
   c->max_push = l->maxPushConstantsSize;
   c->max_shared = l->maxComputeSharedMemorySize;
   c->max_invocations = l->maxComputeWorkGroupInvocations;

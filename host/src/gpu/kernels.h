@@ -16,7 +16,7 @@ store_size (enum store s)
 
 /* How a weight lies: rows of in_dim, w_stride apart with zeros behind (every kernel for GPUs), or panels of columns
  * (the unrolled ones for CPUs). */
-enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS };
+enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS, LAYOUT_LOOP };
 
 /* A linear's weight in the order its kernels stream it. */
 struct weight {

@@ -7,6 +7,7 @@
 
 #include "gpu/half.h"
 #include "gpu/linear_cpu.h"
+#include "gpu/linear_loop.h"
 
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
@@ -60,7 +61,22 @@ record_unrolled (struct recorder *rec, const struct linear_call *call, const str
   return record_linear_cpu (rec, call, err);
 }
 
+static bool
+loop_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
+{
+  (void) dev, (void) k;
+  return call->weight->layout == LAYOUT_LOOP && !call->p.norm;
+}
+
+static bool
+record_loop (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
+{
+  (void) k;
+  return record_linear_loop (rec, call, err);
+}
+
 static const struct linear_kernel kernels[] = {
+  { "loop", loop_suits, record_loop, NULL },
   { "unrolled", unrolled_suits, record_unrolled, NULL },
   { "plain", plain_suits, record_plain, NULL },
 };
@@ -138,6 +154,16 @@ pack_rows (enum store store, const float *w, const struct weight *shape, size_t 
   return out;
 }
 
+static enum weight_layout
+choose_layout (vit_device *dev, enum store activations, uint32_t in_dim, uint32_t out_dim)
+{
+  if (activations != STORE_F32)
+    return LAYOUT_ROWS;
+  if (linear_loop_suits (dev, in_dim, out_dim))
+    return LAYOUT_LOOP;
+  return linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
+}
+
 bool
 weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
     uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
@@ -148,11 +174,16 @@ weight_create (vit_device *dev, enum store store, enum store activations, const 
   out->stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN;
   out->store = store;
   out->bias_rows = bias_rows;
-  out->layout = activations == STORE_F32 && linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
+  out->layout = choose_layout (dev, activations, in_dim, out_dim);
   size_t bytes, bias_bytes = (size_t) bias_rows * out_dim * sizeof *bias;
-  bool panels = out->layout == LAYOUT_PANELS, inside = panels && bias_rows == 1;
-  void *packed = panels ? linear_cpu_pack (dev, store, w, inside ? bias : NULL, in_dim, out_dim, &bytes)
-                        : pack_rows (store, w, out, &bytes);
+  bool inside = out->layout == LAYOUT_PANELS && bias_rows == 1;
+  void *packed;
+  if (out->layout == LAYOUT_PANELS)
+    packed = linear_cpu_pack (dev, store, w, inside ? bias : NULL, in_dim, out_dim, &bytes);
+  else if (out->layout == LAYOUT_LOOP)
+    packed = linear_loop_pack (dev, store, w, in_dim, out_dim, &bytes);
+  else
+    packed = pack_rows (store, w, out, &bytes);
   if (!packed)
     return fail_memory (err, name, bytes);
   bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)

@@ -1,0 +1,31 @@
+/* What the looping kernels for CPUs and the code that records them must agree on; legal C and legal GLSL. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef VIT_CPU_LOOP_H
+#define VIT_CPU_LOOP_H
+
+#ifdef VIT_C
+#include <stdint.h>
+#define uint uint32_t
+#endif
+
+#define CPU_LOOP_BLOCK 32u /* values of k that are written out */
+
+/* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES
+ * weights; halves are joined in pairs of k, the even one in the low half of a word. Addresses are bytes. */
+struct cpu_loop_linear_params {
+  uint64_t x, w, y;
+  uint64_t bias; /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0 */
+  uint rows, out_dim;
+  uint x_row, y_row; /* bytes from one row to the next */
+  uint panel;        /* bytes from one panel to the next */
+  uint blocks;       /* of k */
+  uint k_last;       /* bytes to the last block of x, which begins early: its doubled weights are zero */
+  uint add;          /* 1: y += result */
+  uint bias_rows;
+};
+
+#ifdef VIT_C
+#undef uint
+#endif
+
+#endif
