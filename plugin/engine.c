@@ -8,9 +8,6 @@
 #include "errors.h"
 #include "modelcache.h"
 
-/* How long to wait for the device before looking whether the pipeline still wants the frame. */
-#define WAIT_SLICE (50 * GST_MSECOND)
-
 struct Engine
 {
   LoadSettings settings;        /* what it was loaded for */
@@ -20,8 +17,9 @@ struct Engine
   gchar *path;
   gchar *warning;
   EngineFacts facts;
-  guintptr ticket;              /* of the image queued last */
-  gboolean lost;                /* the device is gone */
+  gint batches, images;         /* submitted and not collected; atomic */
+  gpointer session_bytes;       /* a number; atomic */
+  gint lost;                    /* the device is gone; atomic */
 };
 
 static gchar **
@@ -109,7 +107,10 @@ load_model (Engine * engine, GError ** error)
 static gboolean
 make_session (Engine * engine, GError ** error)
 {
-  const struct vit_session_params params = {.max_batch = 1,.in_flight = 1 };
+  const struct vit_session_params params = {
+    .max_batch = engine->settings.batch_size,
+    .in_flight = engine->settings.inflight,
+  };
   vit_error err = { 0 };
 
   engine->session = vit_session_create (modelcache_model (engine->model), &params, &err);
@@ -184,7 +185,7 @@ engine_free (Engine ** engine)
 gboolean
 engine_serves (const Engine * engine, const LoadSettings * settings)
 {
-  return !engine->lost && settings_load_equal (&engine->settings, settings);
+  return !g_atomic_int_get (&engine->lost) && settings_load_equal (&engine->settings, settings);
 }
 
 const EngineFacts *
@@ -203,74 +204,81 @@ static EngineStatus
 run_failed (Engine * engine, const vit_error * err, GError ** error)
 {
   if (err->code == VIT_ERR_DEVICE_LOST) {
-    engine->lost = TRUE;
+    g_atomic_int_set (&engine->lost, TRUE);
     modelcache_retire (engine->model);
   }
   errors_set (error, ERRORS_RUN, err);
   return ENGINE_FAILED;
 }
 
-/* Waits for the next result in slices short enough for a flush or a state change to be noticed. */
-static EngineStatus
-next_result (Engine * engine, EngineGoOn go_on, gpointer ctx, vit_result * result, GError ** error)
+/* A session grows with the first frame of a size. */
+static void
+measure_session (Engine * engine)
 {
-  vit_error err = { 0 };
+  struct vit_session_stats stats;
 
-  while (go_on (ctx)) {
-    switch (vit_session_collect (engine->session, WAIT_SLICE, result, &err)) {
-      case VIT_COLLECTED:
-        return ENGINE_OK;
-      case VIT_NOT_READY:
-        break;
-      case VIT_EMPTY:
-        g_set_error_literal (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
-            "The engine lost the frame that it was given");
-        return ENGINE_FAILED;
-      case VIT_COLLECT_FAILED:
-        return run_failed (engine, &err, error);
-    }
-  }
-  return ENGINE_STOPPED;
+  vit_session_get_stats (engine->session, &stats);
+  g_atomic_pointer_set (&engine->session_bytes, GSIZE_TO_POINTER ((gsize) stats.device_bytes));
+}
+
+gboolean
+engine_has_room (const Engine * engine)
+{
+  return (guint) g_atomic_int_get (&engine->batches) < engine->settings.inflight;
+}
+
+gboolean
+engine_is_busy (const Engine * engine)
+{
+  return g_atomic_int_get (&engine->images) > 0;
 }
 
 EngineStatus
-engine_submit (Engine * engine, const vit_image * image, EngineGoOn go_on, gpointer ctx, GError ** error)
+engine_submit (Engine * engine, vit_image * images, guint n, GError ** error)
 {
-  vit_image ticketed = *image;
   vit_error err = { 0 };
-  vit_result stale;
 
-  ticketed.user = (void *) ++engine->ticket;
-  for (;;) {
-    EngineStatus status;
-
-    switch (vit_session_submit (engine->session, &ticketed, 1, &err)) {
-      case VIT_SUBMITTED:
-        return ENGINE_OK;
-      case VIT_SUBMIT_FAILED:
-        return run_failed (engine, &err, error);
-      case VIT_SUBMIT_FULL:
-        break;
-    }
-    status = next_result (engine, go_on, ctx, &stale, error);
-    if (status != ENGINE_OK)
-      return status;
+  /* the lowest bit marks the last of a batch: with its result there is room for another */
+  for (guint i = 0; i < n; i++)
+    images[i].user = (void *) (((guintptr) images[i].user << 1) | (i + 1 == n));
+  g_atomic_int_inc (&engine->batches);
+  switch (vit_session_submit (engine->session, images, n, &err)) {
+    case VIT_SUBMITTED:
+      /* only now, because who collects may not find the session empty */
+      g_atomic_int_add (&engine->images, (gint) n);
+      measure_session (engine);
+      return ENGINE_OK;
+    case VIT_SUBMIT_FULL:
+      g_set_error_literal (error, GST_LIBRARY_ERROR, GST_LIBRARY_ERROR_FAILED,
+          "The engine takes no more frames although it has given all results back");
+      break;
+    case VIT_SUBMIT_FAILED:
+      run_failed (engine, &err, error);
+      break;
   }
+  g_atomic_int_add (&engine->batches, -1);
+  return ENGINE_FAILED;
 }
 
 EngineStatus
-engine_collect (Engine * engine, EngineGoOn go_on, gpointer ctx, vit_result * result, GError ** error)
+engine_collect (Engine * engine, GstClockTime timeout, guintptr * ticket, vit_result * result, GError ** error)
 {
-  EngineStatus status;
+  vit_error err = { 0 };
+  enum vit_collect collected = vit_session_collect (engine->session, timeout, result, &err);
 
-  do {
-    status = next_result (engine, go_on, ctx, result, error);
-  } while (status == ENGINE_OK && (guintptr) result->user != engine->ticket);
-  return status;
+  if (collected == VIT_NOT_READY)
+    return ENGINE_NOT_READY;
+  if (collected == VIT_EMPTY)
+    return ENGINE_EMPTY;
+  *ticket = (guintptr) result->user >> 1;
+  g_atomic_int_add (&engine->images, -1);
+  if ((guintptr) result->user & 1)
+    g_atomic_int_add (&engine->batches, -1);
+  return collected == VIT_COLLECTED ? ENGINE_OK : run_failed (engine, &err, error);
 }
 
-void
-engine_session_stats (const Engine * engine, struct vit_session_stats *stats)
+gsize
+engine_device_bytes (Engine * engine)
 {
-  vit_session_get_stats (engine->session, stats);
+  return (gsize) g_atomic_pointer_get (&engine->session_bytes) + (gsize) engine->facts.model.weight_bytes;
 }

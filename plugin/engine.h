@@ -31,22 +31,29 @@ const EngineFacts *engine_facts (const Engine * engine);
 /* A class's name; lives as long as the process. */
 const gchar *engine_label (const Engine * engine, guint class_index);
 
-/* Asked while waiting; FALSE ends the wait. */
-typedef gboolean (*EngineGoOn) (gpointer ctx);
-
 typedef enum
 {
   ENGINE_OK,
-  ENGINE_STOPPED,               /* go_on said so */
+  ENGINE_NOT_READY,             /* the device still computes */
+  ENGINE_EMPTY,                 /* nothing was submitted that was not collected */
   ENGINE_FAILED                 /* error is set */
 } EngineStatus;
 
-/* Queues one image, which is read before this returns. A frame that an earlier wait left behind is finished first. */
-EngineStatus engine_submit (Engine * engine, const vit_image * image, EngineGoOn go_on, gpointer ctx, GError ** error);
-/* Waits for the image queued last; the result's logits stay valid until the next call. */
-EngineStatus engine_collect (Engine * engine, EngineGoOn go_on, gpointer ctx, vit_result * result, GError ** error);
+/* One thread may submit while another collects; both may ask. */
 
-/* The session's counters, for the thread that runs frames. */
-void engine_session_stats (const Engine * engine, struct vit_session_stats *stats);
+/* Whether a batch can be submitted now, and whether there is a result to collect, now or later. */
+gboolean engine_has_room (const Engine * engine);
+gboolean engine_is_busy (const Engine * engine);
+
+/* Queues n images as one batch, which are read before this returns; needs room. images[i].user must hold the image's
+ * ticket and is overwritten. OK or FAILED. */
+EngineStatus engine_submit (Engine * engine, vit_image * images, guint n, GError ** error);
+/* The next result in the order of submission and its ticket, waiting for timeout at most (ns); the logits stay valid
+ * until the next call. A result that FAILED has a ticket too. */
+EngineStatus engine_collect (Engine * engine, GstClockTime timeout, guintptr * ticket, vit_result * result,
+    GError ** error);
+
+/* Bytes of device memory that the session and the model, which others may share, take. */
+gsize engine_device_bytes (Engine * engine);
 
 #endif

@@ -48,8 +48,8 @@ static GParamSpec *specs[PROP_END];
 /**
  * GstVitClassify:latency:
  *
- * The average time in nanoseconds that a classified frame spends in the element. Notified when it moves by more than a
- * fifth. Frames are never held beyond that, so the element adds none of its own to the answer to a LATENCY query.
+ * The average time in nanoseconds that a classified frame spends in the element, measured. Notified when it moves by more
+ * than a fifth. What a LATENCY query is told does not follow it: #GstVitClassify:inflight says how that is counted.
  *
  * Since: 0.1
  */
@@ -57,8 +57,10 @@ static GParamSpec *specs[PROP_END];
  * GstVitClassify:stats:
  *
  * Counters since the element was last started: frames, inferred, skipped-interval, skipped-qos, skipped-gap, carried,
- * errors; times in nanoseconds, last, average and 95th percentile of the last 128: total-* from submission to result,
- * forward-* on the device (absent where it has no timestamps); device-memory in bytes, device, precision.
+ * errors, batches, batch-fill (mean number of frames in a batch, double); reported-latency, what a LATENCY query is told
+ * to add (ns); times in nanoseconds, last, average and 95th percentile of the last 128: latency-* from a classified
+ * frame's coming to its leaving, total-* from submission to result, forward-* of its batch on the device (absent where it
+ * has no timestamps); device-memory in bytes, device, precision.
  *
  * Since: 0.1
  */
@@ -97,7 +99,7 @@ facts_get (const Facts * facts, const Stats * stats, guint id, GValue * value)
       g_value_set_string (value, facts->device_name);
       return TRUE;
     case PROP_LATENCY:
-      g_value_set_uint64 (value, stats_average (&stats->total));
+      g_value_set_uint64 (value, stats_average (&stats->held));
       return TRUE;
     case PROP_STATS:
       g_value_take_boxed (value, stats_structure (stats, facts->device_name, facts->precision));

@@ -5,11 +5,11 @@
 
 #include "vitclassify.h"
 
-/* Takes the settings for this frame, decides what becomes of it and, where it is to be classified, submits it. */
-GstFlowReturn frameway_begin (GstVitClassify * self, GstBuffer * buffer);
+/* A frame that came: the settings and times that hold for it, and what becomes of it. Takes the buffer. */
+void frameway_begin (GstVitClassify * self, Frame * frame, GstBuffer * buffer);
 
-/* Ends what was begun: waits for the result, posts it, attaches it to *buffer (which may be replaced by a writable
- * copy that shares the picture). On failure *buffer is still the caller's. */
-GstFlowReturn frameway_end (GstVitClassify * self, GstBuffer ** buffer);
+/* Ends what was begun, once the frame may leave: posts the result and attaches it to the frame's buffer (which may be
+ * replaced by a writable copy that shares the picture). On failure the buffer is still the frame's. */
+GstFlowReturn frameway_end (GstVitClassify * self, Frame * frame);
 
 #endif

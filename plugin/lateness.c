@@ -40,16 +40,13 @@ lateness_is_late (const Lateness * lateness, GstClockTime running_time)
 }
 
 GstMessage *
-lateness_message (const Lateness * lateness, GstObject * source, const GstSegment * segment, GstBuffer * buffer,
-    guint64 processed, guint64 skipped)
+lateness_message (const Lateness * lateness, GstObject * source, const ClassTimes * times, guint64 processed,
+    guint64 skipped)
 {
-  GstClockTime timestamp = GST_BUFFER_PTS (buffer);
-  guint64 running_time = gst_segment_to_running_time (segment, GST_FORMAT_TIME, timestamp);
-  guint64 stream_time = gst_segment_to_stream_time (segment, GST_FORMAT_TIME, timestamp);
-  GstMessage *message = gst_message_new_qos (source, FALSE, running_time, stream_time, timestamp,
-      GST_BUFFER_DURATION (buffer));
+  GstMessage *message = gst_message_new_qos (source, FALSE, times->running_time, times->stream_time, times->timestamp,
+      times->duration);
 
-  gst_message_set_qos_values (message, GST_CLOCK_DIFF (running_time, lateness->earliest), lateness->proportion,
+  gst_message_set_qos_values (message, GST_CLOCK_DIFF (times->running_time, lateness->earliest), lateness->proportion,
       1000000);
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS, processed, skipped);
   return message;

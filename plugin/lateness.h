@@ -5,6 +5,8 @@
 
 #include <gst/gst.h>
 
+#include "classmeta.h"
+
 typedef struct
 {
   GstClockTime earliest;        /* running time of the first frame worth its work; NONE: any */
@@ -17,7 +19,7 @@ void lateness_update (Lateness * lateness, GstEvent * event, GstClockTime frame_
 gboolean lateness_is_late (const Lateness * lateness, GstClockTime running_time);
 
 /* The QOS message for a frame that was not worked on; processed and skipped count frames since the stream began. */
-GstMessage *lateness_message (const Lateness * lateness, GstObject * source, const GstSegment * segment,
-    GstBuffer * buffer, guint64 processed, guint64 skipped);
+GstMessage *lateness_message (const Lateness * lateness, GstObject * source, const ClassTimes * times,
+    guint64 processed, guint64 skipped);
 
 #endif

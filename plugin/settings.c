@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "settings.h"
 
+#include "choices.h"
+
 enum
 {
   PROP_MODEL = 1,
@@ -18,94 +20,21 @@ enum
   PROP_CARRY_OVER,
   PROP_MESSAGE_MODE,
   PROP_QOS_SKIP,
+  PROP_BATCH_SIZE,
+  PROP_BATCH_TIMEOUT,
+  PROP_INFLIGHT,
   N_PROPS
 };
 
 G_STATIC_ASSERT (N_PROPS - 1 == SETTINGS_LAST);
 
+/* While the device works on one batch the next is uploaded; more helps a device that is far away only. */
+#define DEFAULT_INFLIGHT 2
+#define MAX_BATCH 256           /* the engine's limits */
+#define MAX_INFLIGHT 8
+
 #define READY_FLAGS (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_READY)
 #define PLAYING_FLAGS (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | GST_PARAM_MUTABLE_PLAYING)
-
-static GType
-precision_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    {VIT_AUTO, "Half precision on a GPU that stores 16 bit, else single", "auto"},
-    {VIT_F32, "Single precision", "fp32"},
-    {VIT_F16, "Weights in half precision, sums in single", "fp16"},
-    {0, NULL, NULL}
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstVitClassifyPrecision", values));
-  return type;
-}
-
-static GType
-activation_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    {VIT_SOFTMAX, "Softmax: exactly one class is right", "softmax"},
-    {VIT_SIGMOID, "Sigmoid: any number of classes may be right (multi-label models)", "sigmoid"},
-    {VIT_IDENTITY, "None: the network's raw outputs, which may lie outside 0 to 1", "none"},
-    {0, NULL, NULL}
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstVitClassifyActivation", values));
-  return type;
-}
-
-static GType
-message_mode_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    {MESSAGE_MODE_NONE, "No messages", "none"},
-    {MESSAGE_MODE_CHANGED, "A message when the best label changes", "changed"},
-    {MESSAGE_MODE_ALL, "A message for every frame with a result", "all"},
-    {0, NULL, NULL}
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstVitClassifyMessageMode", values));
-  return type;
-}
-
-static GType
-carry_over_get_type (void)
-{
-  static gsize type;
-  static const GEnumValue values[] = {
-    {CARRY_OVER_NONE, "A frame that is not classified carries no result", "none"},
-    {CARRY_OVER_LAST, "A frame that is not classified carries the last result with its age", "last"},
-    {0, NULL, NULL}
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstVitClassifyCarryOver", values));
-  return type;
-}
-
-static GType
-meta_get_type (void)
-{
-  static gsize type;
-  static const GFlagsValue values[] = {
-    {CLASSMETA_NONE, "Attach nothing", "none"},
-    {CLASSMETA_AUTO, "custom, and analytics where GStreamer has it (1.24), else roi", "auto"},
-    {CLASSMETA_ANALYTICS, "A classification in GstAnalyticsRelationMeta", "analytics"},
-    {CLASSMETA_ROI, "A full-frame GstVideoRegionOfInterestMeta", "roi"},
-    {CLASSMETA_CUSTOM, "A custom meta named " CLASSMETA_NAME, "custom"},
-    {0, NULL, NULL}
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_flags_register_static ("GstVitClassifyMeta", values));
-  return type;
-}
 
 void
 settings_init (Settings * settings)
@@ -115,7 +44,8 @@ settings_init (Settings * settings)
   };
 
   settings->load = (LoadSettings) {
-  .device = g_strdup ("auto"),.precision = VIT_AUTO,.activation = VIT_SOFTMAX,.meta = CLASSMETA_AUTO};
+  .device = g_strdup ("auto"),.precision = VIT_AUTO,.activation = VIT_SOFTMAX,.meta = CLASSMETA_AUTO,
+  .batch_size = 1,.batch_timeout = GST_CLOCK_TIME_NONE,.inflight = DEFAULT_INFLIGHT};
   settings->frame = defaults;
 }
 
@@ -211,12 +141,12 @@ install_choices (GObjectClass * klass)
 {
   g_object_class_install_property (klass, PROP_PRECISION,
       g_param_spec_enum ("precision", "Precision", "How the network computes; one that the device lacks becomes fp32 "
-          "with a warning", precision_get_type (), VIT_AUTO, READY_FLAGS));
+          "with a warning", choices_precision (), VIT_AUTO, READY_FLAGS));
   g_object_class_install_property (klass, PROP_ACTIVATION,
       g_param_spec_enum ("activation", "Activation", "What turns the network's outputs into confidences",
-          activation_get_type (), VIT_SOFTMAX, READY_FLAGS));
+          choices_activation (), VIT_SOFTMAX, READY_FLAGS));
   g_object_class_install_property (klass, PROP_META,
-      g_param_spec_flags ("meta", "Metadata", "Kinds of metadata to attach to a frame", meta_get_type (),
+      g_param_spec_flags ("meta", "Metadata", "Kinds of metadata to attach to a frame", choices_meta (),
           CLASSMETA_AUTO, READY_FLAGS));
 }
 
@@ -275,13 +205,57 @@ install_frame (GObjectClass * klass)
       g_param_spec_uint ("interval", "Interval", "Classify every n-th frame", 1, G_MAXINT, 1, PLAYING_FLAGS));
   g_object_class_install_property (klass, PROP_CARRY_OVER,
       g_param_spec_enum ("carry-over", "Carry over", "What a frame carries that was not classified because of interval "
-          "or qos-skip", carry_over_get_type (), CARRY_OVER_NONE, PLAYING_FLAGS));
+          "or qos-skip", choices_carry_over (), CARRY_OVER_NONE, PLAYING_FLAGS));
   g_object_class_install_property (klass, PROP_MESSAGE_MODE,
       g_param_spec_enum ("message-mode", "Message mode", "When to post an element message named " CLASSMETA_NAME,
-          message_mode_get_type (), MESSAGE_MODE_CHANGED, PLAYING_FLAGS));
+          choices_message_mode (), MESSAGE_MODE_CHANGED, PLAYING_FLAGS));
   g_object_class_install_property (klass, PROP_QOS_SKIP,
       g_param_spec_boolean ("qos-skip", "QoS skip", "Pass late frames on without classifying them", TRUE,
           PLAYING_FLAGS));
+}
+
+/**
+ * GstVitClassify:batch-size:
+ *
+ * How many frames the device gets at once. The frames of a batch leave together, in order, each with its own result. A
+ * batch goes out before it is full when #GstVitClassify:batch-timeout is over, when the element holds batch-size x
+ * inflight frames (some of which #GstVitClassify:interval left out, say), and before any event or query that must keep
+ * its place among the frames, such as EOS, new caps, or a gap.
+ *
+ * Since: 0.1
+ */
+/**
+ * GstVitClassify:batch-timeout:
+ *
+ * How long in nanoseconds the first frame of a batch waits for the others at most. 0: not at all, frames gather only
+ * while the device has batches under way. The default, GST_CLOCK_TIME_NONE: in a live pipeline as long as batch-size
+ * frames take (0.1 seconds where the caps have no frame rate), elsewhere one second.
+ *
+ * Since: 0.1
+ */
+/**
+ * GstVitClassify:inflight:
+ *
+ * How many batches are under way at once: while the device works on one, the next is uploaded. With 1 and a batch-size
+ * of 1 a frame leaves before the element takes the next one; otherwise the element holds up to batch-size x inflight
+ * frames and pushes them from a thread of its own. It then adds batch-size x inflight - 1 frame durations to the answer
+ * to a LATENCY query (less where batch-timeout is shorter than a batch), and posts a LATENCY message when that changes.
+ *
+ * Since: 0.1
+ */
+static void
+install_batches (GObjectClass * klass)
+{
+  g_object_class_install_property (klass, PROP_BATCH_SIZE,
+      g_param_spec_uint ("batch-size", "Batch size", "Number of frames that the device gets at once", 1, MAX_BATCH, 1,
+          READY_FLAGS));
+  g_object_class_install_property (klass, PROP_BATCH_TIMEOUT,
+      g_param_spec_uint64 ("batch-timeout", "Batch timeout", "How long the first frame of a batch waits for the others "
+          "(ns); default: batch-size frame durations in a live pipeline, a second in others", 0, G_MAXUINT64,
+          GST_CLOCK_TIME_NONE, READY_FLAGS));
+  g_object_class_install_property (klass, PROP_INFLIGHT,
+      g_param_spec_uint ("inflight", "In flight", "Number of batches under way at once", 1, MAX_INFLIGHT,
+          DEFAULT_INFLIGHT, READY_FLAGS));
 }
 
 void
@@ -290,11 +264,12 @@ settings_install (GObjectClass * klass)
   install_strings (klass);
   install_choices (klass);
   install_frame (klass);
-  gst_type_mark_as_plugin_api (precision_get_type (), 0);
-  gst_type_mark_as_plugin_api (activation_get_type (), 0);
-  gst_type_mark_as_plugin_api (message_mode_get_type (), 0);
-  gst_type_mark_as_plugin_api (carry_over_get_type (), 0);
-  gst_type_mark_as_plugin_api (meta_get_type (), 0);
+  install_batches (klass);
+  gst_type_mark_as_plugin_api (choices_precision (), 0);
+  gst_type_mark_as_plugin_api (choices_activation (), 0);
+  gst_type_mark_as_plugin_api (choices_message_mode (), 0);
+  gst_type_mark_as_plugin_api (choices_carry_over (), 0);
+  gst_type_mark_as_plugin_api (choices_meta (), 0);
 }
 
 static gchar **
@@ -354,6 +329,15 @@ settings_set (Settings * settings, guint id, const GValue * value)
     case PROP_QOS_SKIP:
       settings->frame.qos_skip = g_value_get_boolean (value);
       return TRUE;
+    case PROP_BATCH_SIZE:
+      settings->load.batch_size = g_value_get_uint (value);
+      return TRUE;
+    case PROP_BATCH_TIMEOUT:
+      settings->load.batch_timeout = g_value_get_uint64 (value);
+      return TRUE;
+    case PROP_INFLIGHT:
+      settings->load.inflight = g_value_get_uint (value);
+      return TRUE;
     default:
       return FALSE;
   }
@@ -396,6 +380,15 @@ settings_get (const Settings * settings, guint id, GValue * value)
     case PROP_QOS_SKIP:
       g_value_set_boolean (value, settings->frame.qos_skip);
       return TRUE;
+    case PROP_BATCH_SIZE:
+      g_value_set_uint (value, settings->load.batch_size);
+      return TRUE;
+    case PROP_BATCH_TIMEOUT:
+      g_value_set_uint64 (value, settings->load.batch_timeout);
+      return TRUE;
+    case PROP_INFLIGHT:
+      g_value_set_uint (value, settings->load.inflight);
+      return TRUE;
     default:
       return FALSE;
   }
@@ -422,11 +415,12 @@ settings_load_finish (LoadSettings * load)
   g_clear_pointer (&load->cache_dir, g_free);
 }
 
-/* activation and meta need no loading */
+/* activation, meta and batch_timeout need no loading */
 gboolean
 settings_load_equal (const LoadSettings * a, const LoadSettings * b)
 {
-  return a->precision == b->precision && g_strcmp0 (a->model, b->model) == 0 && g_strcmp0 (a->labels, b->labels) == 0
+  return a->precision == b->precision && a->batch_size == b->batch_size && a->inflight == b->inflight
+      && g_strcmp0 (a->model, b->model) == 0 && g_strcmp0 (a->labels, b->labels) == 0
       && g_strcmp0 (a->labels_file, b->labels_file) == 0 && g_strcmp0 (a->device, b->device) == 0
       && g_strcmp0 (a->cache_dir, b->cache_dir) == 0;
 }

@@ -28,6 +28,8 @@ typedef struct
   enum vit_precision precision;
   enum vit_activation activation;
   ClassMetaFlags meta;
+  guint batch_size, inflight;
+  guint64 batch_timeout;        /* ns; NONE: by what the stream is */
 } LoadSettings;
 
 /* What takes effect with the next frame. */
@@ -47,7 +49,7 @@ typedef struct
 } Settings;
 
 /* Property ids from 1 to SETTINGS_LAST belong to this file. */
-#define SETTINGS_LAST 14
+#define SETTINGS_LAST 17
 
 void settings_init (Settings * settings);
 void settings_finish (Settings * settings);

@@ -41,22 +41,39 @@ percentile_95 (const StatsTimes * times)
   return sorted[(n * 95 + 99) / 100 - 1];
 }
 
+static void
+set_times (GstStructure * structure, const gchar * name, const StatsTimes * times)
+{
+  const struct
+  {
+    const gchar *what;
+    guint64 ns;
+  } rows[] = { {"last", times->last}, {"avg", stats_average (times)}, {"p95", percentile_95 (times)} };
+
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    gchar *field = g_strdup_printf ("%s-%s", name, rows[i].what);
+
+    gst_structure_set (structure, field, G_TYPE_UINT64, rows[i].ns, NULL);
+    g_free (field);
+  }
+}
+
 GstStructure *
 stats_structure (const Stats * stats, const gchar * device, const gchar * precision)
 {
   GstStructure *structure = gst_structure_new ("vitclassify-stats", "frames", G_TYPE_UINT64, stats->frames,
       "inferred", G_TYPE_UINT64, stats->inferred, "skipped-interval", G_TYPE_UINT64, stats->skipped_interval,
       "skipped-qos", G_TYPE_UINT64, stats->skipped_qos, "skipped-gap", G_TYPE_UINT64, stats->skipped_gap,
-      "carried", G_TYPE_UINT64, stats->carried, "errors", G_TYPE_UINT64, stats->errors, NULL);
+      "carried", G_TYPE_UINT64, stats->carried, "errors", G_TYPE_UINT64, stats->errors,
+      "batches", G_TYPE_UINT64, stats->batches, "batch-fill", G_TYPE_DOUBLE,
+      stats->batches > 0 ? (gdouble) stats->batched / (gdouble) stats->batches : 0.0,
+      "reported-latency", G_TYPE_UINT64, stats->reported_latency, NULL);
 
-  gst_structure_set (structure, "total-last", G_TYPE_UINT64, stats->total.last,
-      "total-avg", G_TYPE_UINT64, stats_average (&stats->total),
-      "total-p95", G_TYPE_UINT64, percentile_95 (&stats->total), NULL);
+  set_times (structure, "latency", &stats->held);
+  set_times (structure, "total", &stats->total);
   /* a device without timestamps measures nothing, and zero would claim that it had */
   if (stats->forward.count > 0)
-    gst_structure_set (structure, "forward-last", G_TYPE_UINT64, stats->forward.last,
-        "forward-avg", G_TYPE_UINT64, stats_average (&stats->forward),
-        "forward-p95", G_TYPE_UINT64, percentile_95 (&stats->forward), NULL);
+    set_times (structure, "forward", &stats->forward);
   gst_structure_set (structure, "device-memory", G_TYPE_UINT64, stats->device_memory, NULL);
   if (device)
     gst_structure_set (structure, "device", G_TYPE_STRING, device, "precision", G_TYPE_STRING, precision, NULL);

@@ -16,7 +16,10 @@ typedef struct
 
 typedef struct
 {
+  guint64 batches, batched;     /* submitted: batches, frames in them */
+  guint64 reported_latency;     /* ns, what a LATENCY query is told */
   guint64 frames, inferred, skipped_interval, skipped_qos, skipped_gap, carried, errors;
+  StatsTimes held;              /* from a classified frame's coming to its leaving */
   StatsTimes total;             /* from a frame's submission to its result */
   StatsTimes forward;           /* on the device */
   guint64 device_memory;        /* bytes of the session and of the model it may share */

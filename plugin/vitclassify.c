@@ -41,7 +41,7 @@
 
 #include "errors.h"
 #include "frameimage.h"
-#include "frameway.h"
+#include "streaming.h"
 
 GST_DEBUG_CATEGORY_STATIC (vit_classify_debug);
 #define GST_CAT_DEFAULT vit_classify_debug
@@ -76,24 +76,16 @@ static void
 get_property (GObject * object, guint id, GValue * value, GParamSpec * pspec)
 {
   GstVitClassify *self = GST_VIT_CLASSIFY (object);
+  FrameLineCounts counts = frameline_counts (&self->line);
   gboolean known;
 
   GST_OBJECT_LOCK (self);
+  self->stats.batches = counts.batches;
+  self->stats.batched = counts.images;
   known = settings_get (&self->settings, id, value) || facts_get (&self->facts, &self->stats, id, value);
   GST_OBJECT_UNLOCK (self);
   if (!known)
     G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, pspec);
-}
-
-/* The stream's past no longer counts: after a flush, for a new stream, when starting. */
-static void
-forget_stream (GstVitClassify * self)
-{
-  g_clear_pointer (&self->last, g_free);
-  self->since_inferred = 0;
-  GST_OBJECT_LOCK (self);
-  lateness_reset (&self->lateness);
-  GST_OBJECT_UNLOCK (self);
 }
 
 static void
@@ -137,27 +129,23 @@ start (GstBaseTransform * trans)
   settings_load_copy (&wanted, &self->settings.load);
   self->stats = (Stats) { 0 };
   GST_OBJECT_UNLOCK (self);
+  self->frame_duration = GST_CLOCK_TIME_NONE;
   loaded = load (self, &wanted);
   self->activation = wanted.activation;
   self->meta = classmeta_resolve (wanted.meta, &no_analytics);
+  if (loaded)
+    streaming_start (self, &wanted);
   settings_load_finish (&wanted);
   if (loaded && no_analytics)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS, ("This build has no analytics metadata, which starts with GStreamer "
             "1.24; the other kinds are attached"), (NULL));
-  forget_stream (self);
-  self->last_label = "";
-  self->notified_latency = 0;
-  self->failed = FALSE;
   return loaded;
 }
 
 static gboolean
 stop (GstBaseTransform * trans)
 {
-  GstVitClassify *self = GST_VIT_CLASSIFY (trans);
-
-  gst_clear_buffer (&self->held);
-  forget_stream (self);
+  streaming_stop (GST_VIT_CLASSIFY (trans));
   return TRUE;
 }
 
@@ -198,6 +186,7 @@ set_caps (GstBaseTransform * trans, GstCaps * incaps, GstCaps * outcaps)
   GST_OBJECT_LOCK (self);
   self->frame_duration = duration;
   GST_OBJECT_UNLOCK (self);
+  streaming_set_format (self);
   return TRUE;
 }
 
@@ -225,6 +214,20 @@ offer_pool (GstQuery * query)
   gst_object_unref (pool);
 }
 
+/* Buffers that the line holds are missing upstream. */
+static void
+ask_for_more (GstQuery * query, guint buffers)
+{
+  for (guint i = 0; i < gst_query_get_n_allocation_pools (query); i++) {
+    GstBufferPool *pool;
+    guint size, min, max;
+
+    gst_query_parse_nth_allocation_pool (query, i, &pool, &size, &min, &max);
+    gst_query_set_nth_allocation_pool (query, i, pool, size, min + buffers, max > 0 ? max + buffers : 0);
+    gst_clear_object (&pool);
+  }
+}
+
 /* Buffers pass through, so downstream's answer counts. What it leaves open is filled in. */
 static gboolean
 propose_allocation (GstBaseTransform * trans, GstQuery * decide, GstQuery * query)
@@ -237,75 +240,8 @@ propose_allocation (GstBaseTransform * trans, GstQuery * decide, GstQuery * quer
     gst_query_add_allocation_param (query, NULL, &aligned);
   if (gst_query_get_n_allocation_pools (query) == 0)
     offer_pool (query);
+  ask_for_more (query, streaming_buffers_held (GST_VIT_CLASSIFY (trans)));
   return TRUE;
-}
-
-static gboolean
-sink_event (GstBaseTransform * trans, GstEvent * event)
-{
-  GstVitClassify *self = GST_VIT_CLASSIFY (trans);
-
-  switch (GST_EVENT_TYPE (event)) {
-    case GST_EVENT_FLUSH_STOP:
-    case GST_EVENT_STREAM_START:
-      forget_stream (self);
-      break;
-    case GST_EVENT_SEGMENT:
-      /* running times start anew */
-      GST_OBJECT_LOCK (self);
-      lateness_reset (&self->lateness);
-      GST_OBJECT_UNLOCK (self);
-      break;
-    default:
-      break;
-  }
-  return GST_BASE_TRANSFORM_CLASS (gst_vit_classify_parent_class)->sink_event (trans, event);
-}
-
-static gboolean
-src_event (GstBaseTransform * trans, GstEvent * event)
-{
-  GstVitClassify *self = GST_VIT_CLASSIFY (trans);
-
-  if (GST_EVENT_TYPE (event) == GST_EVENT_QOS) {
-    GST_OBJECT_LOCK (self);
-    lateness_update (&self->lateness, event, self->frame_duration);
-    GST_OBJECT_UNLOCK (self);
-  }
-  return GST_BASE_TRANSFORM_CLASS (gst_vit_classify_parent_class)->src_event (trans, event);
-}
-
-static GstFlowReturn
-submit_input_buffer (GstBaseTransform * trans, gboolean is_discont, GstBuffer * input)
-{
-  GstVitClassify *self = GST_VIT_CLASSIFY (trans);
-  GstFlowReturn ret =
-      GST_BASE_TRANSFORM_CLASS (gst_vit_classify_parent_class)->submit_input_buffer (trans, is_discont, input);
-
-  if (ret != GST_FLOW_OK || !trans->queued_buf)
-    return ret;
-  self->held = trans->queued_buf;
-  trans->queued_buf = NULL;
-  ret = frameway_begin (self, self->held);
-  if (ret != GST_FLOW_OK)
-    gst_clear_buffer (&self->held);
-  return ret;
-}
-
-/* The frame leaves in the same chain call in which it came: nothing is held for EOS, caps, segment or GAP to drain. */
-static GstFlowReturn
-generate_output (GstBaseTransform * trans, GstBuffer ** output)
-{
-  GstVitClassify *self = GST_VIT_CLASSIFY (trans);
-  GstFlowReturn ret = GST_FLOW_OK;
-
-  *output = self->held;
-  self->held = NULL;
-  if (*output)
-    ret = frameway_end (self, output);
-  if (ret != GST_FLOW_OK)
-    gst_clear_buffer (output);
-  return ret;
 }
 
 static void
@@ -316,7 +252,8 @@ gst_vit_classify_init (GstVitClassify * self)
   settings_init (&self->settings);
   lateness_reset (&self->lateness);
   self->frame_duration = GST_CLOCK_TIME_NONE;
-  /* The base class allocates no buffers for a passthrough element; generate_output adds the metas. Its own QoS would
+  streaming_init (self);
+  /* The base class allocates no buffers for a passthrough element; metas are added as a frame leaves. Its own QoS would
    * drop late frames. */
   gst_base_transform_set_passthrough (trans, TRUE);
   gst_base_transform_set_qos_enabled (trans, FALSE);
@@ -327,7 +264,7 @@ finalize (GObject * object)
 {
   GstVitClassify *self = GST_VIT_CLASSIFY (object);
 
-  gst_clear_buffer (&self->held);
+  frameline_finish (&self->line);
   g_free (self->last);
   engine_free (&self->engine);
   facts_replace (&self->facts, NULL);
@@ -362,8 +299,5 @@ gst_vit_classify_class_init (GstVitClassifyClass * klass)
   transform_class->transform_caps = transform_caps;
   transform_class->set_caps = set_caps;
   transform_class->propose_allocation = propose_allocation;
-  transform_class->sink_event = sink_event;
-  transform_class->src_event = src_event;
-  transform_class->submit_input_buffer = submit_input_buffer;
-  transform_class->generate_output = generate_output;
+  streaming_install (transform_class);
 }

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUEUE 1
-
 struct vit_device {
   gint refs;
   void (*log) (void *ctx, enum vit_log_level level, const char *msg);
@@ -21,12 +19,22 @@ struct vit_model {
   char name[128];
 };
 
-struct vit_session {
-  vit_model *model;
-  guint queued;
+/* One image's answer, from its submission on. */
+struct answer {
   void *user;
   gint64 ready_us;
+  gboolean last;                /* of its batch */
+  gboolean fails;
   float logits[FAKE_CLASSES];
+};
+
+struct vit_session {
+  vit_model *model;
+  GMutex lock;
+  guint max_batch, in_flight, under_way; /* batches */
+  GQueue answers;
+  gint64 busy_until_us;         /* the device does one batch after the other */
+  struct answer collected;
 };
 
 struct fakevit fakevit;
@@ -220,11 +228,13 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
 {
   vit_session *session;
 
-  (void) params;
   if (fakevit.fail_session)
     return refuse (err, fakevit.fail_session, "making a session");
   session = calloc (1, sizeof *session);
   session->model = model;
+  session->max_batch = params->max_batch;
+  session->in_flight = params->in_flight;
+  g_mutex_init (&session->lock);
   g_atomic_int_inc (&model->refs);
   g_atomic_int_inc (&fakevit.sessions);
   return session;
@@ -233,12 +243,16 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
 void
 vit_session_destroy (vit_session **session)
 {
-  if (*session) {
-    model_unref ((*session)->model);
-    free (*session);
-    g_atomic_int_add (&fakevit.sessions, -1);
-  }
+  vit_session *s = *session;
+
   *session = NULL;
+  if (!s)
+    return;
+  model_unref (s->model);
+  g_queue_clear_full (&s->answers, free);
+  g_mutex_clear (&s->lock);
+  free (s);
+  g_atomic_int_add (&fakevit.sessions, -1);
 }
 
 static const uint8_t *
@@ -306,7 +320,7 @@ pixel (const vit_image *image, uint32_t x, uint32_t y, double rgb[3])
 }
 
 static void
-look (vit_session *session, const vit_image *image)
+look (struct answer *answer, const vit_image *image)
 {
   uint32_t w = image->crop.width ? image->crop.width : image->width;
   uint32_t h = image->crop.width ? image->crop.height : image->height;
@@ -331,52 +345,98 @@ look (vit_session *session, const vit_image *image)
 
       distance += d < 0 ? -d : d;
     }
-    session->logits[k] = (float) (-6 * distance);
+    answer->logits[k] = (float) (-6 * distance);
   }
+}
+
+static void
+submit_images (vit_session *session, const vit_image *images, uint32_t n)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  session->busy_until_us = MAX (session->busy_until_us, now) + (gint64) fakevit.collect_ms * 1000;
+  for (uint32_t i = 0; i < n; i++) {
+    struct answer *answer = calloc (1, sizeof *answer);
+
+    look (answer, &images[i]);
+    fakevit.image = images[i];
+    answer->user = images[i].user;
+    answer->ready_us = session->busy_until_us;
+    answer->last = i + 1 == n;
+    answer->fails = (guint) fakevit.images >= fakevit.fail_after;
+    g_atomic_int_inc (&fakevit.images);
+    g_queue_push_tail (&session->answers, answer);
+  }
+  session->under_way++;
+  if (g_atomic_int_get (&fakevit.submits) < FAKE_BATCHES)
+    fakevit.batches[fakevit.submits] = n;
+  fakevit.most_under_way = MAX (fakevit.most_under_way, (gint) session->under_way);
+  g_atomic_int_inc (&fakevit.submits);
 }
 
 enum vit_submit
 vit_session_submit (vit_session *session, const vit_image *images, uint32_t n, vit_error *err)
 {
-  g_assert (n == 1);
-  if (session->queued == QUEUE)
-    return VIT_SUBMIT_FULL;
-  if (fakevit.fail_submit && (guint) fakevit.submits >= fakevit.fail_after) {
+  enum vit_submit ret = VIT_SUBMITTED;
+
+  g_assert (n >= 1 && n <= session->max_batch);
+  g_mutex_lock (&session->lock);
+  if (session->under_way == session->in_flight) {
+    ret = VIT_SUBMIT_FULL;
+  } else if (fakevit.fail_submit && (guint) fakevit.images >= fakevit.fail_after) {
     refuse (err, fakevit.fail_submit, "submitting a frame");
-    return VIT_SUBMIT_FAILED;
+    ret = VIT_SUBMIT_FAILED;
+  } else {
+    submit_images (session, images, n);
   }
-  g_atomic_int_inc (&fakevit.submits);
-  fakevit.image = images[0];
-  look (session, &images[0]);
-  session->queued = 1;
-  session->user = images[0].user;
-  session->ready_us = g_get_monotonic_time () + (gint64) fakevit.collect_ms * 1000;
-  return VIT_SUBMITTED;
+  g_mutex_unlock (&session->lock);
+  return ret;
+}
+
+/* Waits as long as the answer takes, or the time allows; FALSE: not ready. */
+static gboolean
+wait_for (vit_session *session, const struct answer *answer, gint64 limit_us)
+{
+  gint64 wait_us = answer->ready_us - g_get_monotonic_time ();
+  gboolean ready = !g_atomic_int_get (&fakevit.hang) && wait_us <= limit_us;
+
+  if (!ready)
+    wait_us = limit_us;
+  g_mutex_unlock (&session->lock);
+  if (wait_us > 0)
+    g_usleep ((gulong) wait_us);
+  g_mutex_lock (&session->lock);
+  return ready;
 }
 
 enum vit_collect
 vit_session_collect (vit_session *session, uint64_t timeout_ns, vit_result *out, vit_error *err)
 {
-  gint64 wait_us = session->ready_us - g_get_monotonic_time ();
-  gint64 limit_us = (gint64) (timeout_ns / 1000);
+  enum vit_collect ret = VIT_COLLECTED;
+  struct answer *answer;
 
   g_atomic_int_inc (&fakevit.polls);
-  if (session->queued == 0)
-    return VIT_EMPTY;
-  if (fakevit.hang || wait_us > limit_us) {
-    g_usleep ((gulong) limit_us);
-    return VIT_NOT_READY;
+  g_mutex_lock (&session->lock);
+  answer = g_queue_peek_head (&session->answers);
+  if (!answer) {
+    ret = VIT_EMPTY;
+  } else if (!wait_for (session, answer, (gint64) (timeout_ns / 1000))) {
+    ret = VIT_NOT_READY;
+  } else {
+    session->collected = *answer;
+    session->under_way -= answer->last;
+    free (g_queue_pop_head (&session->answers));
+    *out = (vit_result) { .user = session->collected.user, .logits = session->collected.logits,
+      .classes = FAKE_CLASSES, .submit_to_ready_ns = 1000000 + (uint64_t) fakevit.collect_ms * 1000000,
+      .gpu_ms = 0.5 };
+    if (fakevit.fail_collect && session->collected.fails) {
+      refuse (err, fakevit.fail_collect, "waiting for a frame");
+      out->logits = NULL;
+      ret = VIT_COLLECT_FAILED;
+    }
   }
-  if (wait_us > 0)
-    g_usleep ((gulong) wait_us);
-  session->queued = 0;
-  *out = (vit_result) { .user = session->user, .logits = session->logits, .classes = FAKE_CLASSES,
-    .submit_to_ready_ns = 1000000 + (uint64_t) fakevit.collect_ms * 1000000 };
-  if (fakevit.fail_collect && (guint) fakevit.submits > fakevit.fail_after) {
-    refuse (err, fakevit.fail_collect, "waiting for a frame");
-    return VIT_COLLECT_FAILED;
-  }
-  return VIT_COLLECTED;
+  g_mutex_unlock (&session->lock);
+  return ret;
 }
 
 void

@@ -10,18 +10,22 @@
 enum fake_class { FAKE_BLACK, FAKE_BLUE, FAKE_GREEN, FAKE_CYAN, FAKE_RED, FAKE_MAGENTA, FAKE_YELLOW, FAKE_WHITE,
   FAKE_CLASSES };
 
+#define FAKE_BATCHES 64         /* how many sizes are remembered */
+
 struct fakevit {
   /* knobs; zero means that all goes well */
   gboolean no_devices, no_f16;
   enum vit_code fail_device, fail_load, fail_session, fail_submit, fail_collect;
   guint fail_after;             /* frames that go well before fail_submit or fail_collect */
-  gboolean hang;                /* results never come */
+  gint hang;                    /* results never come; atomic */
   gboolean multi_class_names;   /* labels with commas and quotes */
   guint load_ms;                /* how long a load takes */
-  guint collect_ms;             /* how long a frame takes */
+  guint collect_ms;             /* how long a batch takes, one after the other */
   /* what happened */
   gint devices, models, sessions;       /* alive */
-  gint loads, submits, polls;
+  gint loads, submits, images, polls;
+  guint batches[FAKE_BATCHES];  /* images of each submit */
+  gint most_under_way;          /* batches at a time in one session */
   vit_image image;              /* the last one submitted; its planes are gone */
   float rgb[3];                 /* its average colour, 0 to 1 */
 };

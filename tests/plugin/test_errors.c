@@ -108,12 +108,12 @@ static void
 check_run_fails (enum vit_code code, gint expected, gboolean in_submit)
 {
   GstCaps *caps = common_caps ("RGB", 16, 16, NULL);
-  GstHarness *h = common_harness ("vitclassify", gst_caps_ref (caps));
+  GstHarness *h = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
   GstMessage *message;
   GError *error;
 
   fakevit.fail_after = 1;
-  fakevit.submits = 0;
+  fakevit.images = 0;
   fakevit.fail_submit = in_submit ? code : VIT_OK;
   fakevit.fail_collect = in_submit ? VIT_OK : code;
   fail_unless_equals_int (gst_harness_push (h, common_frame (caps, red, 0)), GST_FLOW_OK);
@@ -146,11 +146,11 @@ GST_START_TEST (test_lost_device_is_not_shared)
 
   fakecheck_reset ();
   caps = common_caps ("RGB", 16, 16, NULL);
-  h = common_harness ("vitclassify", gst_caps_ref (caps));
+  h = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
   fakevit.fail_submit = VIT_ERR_DEVICE_LOST;
   fail_unless_equals_int (gst_harness_push (h, common_frame (caps, red, 0)), GST_FLOW_ERROR);
   fakevit.fail_submit = VIT_OK;
-  fresh = common_harness ("vitclassify", gst_caps_ref (caps));
+  fresh = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
   fail_unless_equals_int (fakevit.devices, 2);
   fail_unless_equals_int (fakevit.models, 2);
   fail_unless_equals_int (gst_harness_push (fresh, common_frame (caps, red, 0)), GST_FLOW_OK);

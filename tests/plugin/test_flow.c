@@ -58,7 +58,7 @@ GST_START_TEST (test_flush_while_waiting)
   fakecheck_reset ();
   fakevit.hang = TRUE;
   caps = common_caps ("RGB", 16, 16, NULL);
-  h = common_harness ("vitclassify", gst_caps_ref (caps));
+  h = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
   pusher = g_thread_new ("pusher", push_one, h);
   wait_for_submits (1);
   fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
@@ -87,7 +87,7 @@ GST_START_TEST (test_stop_while_waiting)
 
   fakecheck_reset ();
   fakevit.hang = TRUE;
-  h = common_harness ("vitclassify", common_caps ("RGB", 16, 16, NULL));
+  h = common_harness ("vitclassify inflight=1", common_caps ("RGB", 16, 16, NULL));
   pusher = g_thread_new ("pusher", push_one, h);
   wait_for_submits (1);
   fail_unless_equals_int (gst_element_set_state (h->element, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);

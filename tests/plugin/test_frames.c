@@ -125,7 +125,7 @@ GST_START_TEST (test_lying_buffers)
   fakecheck_reset ();
   caps = common_caps ("RGB", 64, 64, NULL);
   for (guint lie = 0; lie < 3; lie++) {
-    GstHarness *h = common_harness ("vitclassify", gst_caps_ref (caps));
+    GstHarness *h = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
     GstBuffer *buffer = gst_buffer_new_allocate (NULL, lie == 0 ? 100 : 64 * 64 * 3, NULL);
     gsize offset[4] = { lie == 1 ? 64 : 0, 0, 0, 0 };
     gint stride[4] = { lie == 2 ? 16 : 192, 0, 0, 0 };
