@@ -33,10 +33,11 @@ shared Vector queries[HEAD_DIM];          // transposed and scaled
 shared Vector tops[BLOCKS], totals[BLOCKS];
 shared Vector parts[BLOCKS * PITCH + 1u];
 
+// Every lane writes the whole vector, and which one is the last differs between versions of the driver.
 #define STORE(to, v)                                                                                                   \
   [[unroll]] for (uint i_ = 0; i_ < LANES; i_ += 4)                                                                    \
-    to.q[i_ / 4] = vec4 (subgroupShuffle (v, lane ^ i_), subgroupShuffle (v, lane ^ (i_ + 1u)),                        \
-      subgroupShuffle (v, lane ^ (i_ + 2u)), subgroupShuffle (v, lane ^ (i_ + 3u)));
+    to.q[i_ / 4] = vec4 (subgroupShuffle (v, i_), subgroupShuffle (v, i_ + 1u), subgroupShuffle (v, i_ + 2u),          \
+      subgroupShuffle (v, i_ + 3u));
 
 void
 main ()

@@ -101,8 +101,8 @@ main ()
     a1 += x1.v[1] * c;
   }
   const uint mine = s * 3u + (p.table[0] & 1u);
-  sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, lane ^ 0u), subgroupShuffle (a0, lane ^ 1u), subgroupShuffle (a0, lane ^ 2u), subgroupShuffle (a0, lane ^ 3u));
-  sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, lane ^ 0u), subgroupShuffle (a1, lane ^ 1u), subgroupShuffle (a1, lane ^ 2u), subgroupShuffle (a1, lane ^ 3u));
+  sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, 0u), subgroupShuffle (a0, 1u), subgroupShuffle (a0, 2u), subgroupShuffle (a0, 3u));
+  sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, 0u), subgroupShuffle (a1, 1u), subgroupShuffle (a1, 2u), subgroupShuffle (a1, 3u));
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
   const uint each = (2u + BLOCKS - 1u) / BLOCKS, column = min (nb * 4u, p.out_dim - 4u);

@@ -11,7 +11,8 @@
  *   one become a single vector load.
  * - Long code is slow to compile, slow to fetch and runs once. So a subgroup does BLOCK values of k for a tile of
  *   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup. They meet in shared memory, where
- *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows.
+ *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows. All lanes write the whole
+ *   vector, so all must hold the same one: which lane is the last to write differs between versions of the driver.
  * - Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
  *   that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
  *
@@ -167,7 +168,7 @@ put_exchange (void)
     for (unsigned i = 0; i < lanes; i += 4) {
       put ("  sums[mine + %uu].q%u = vec4 (", r, i / 4);
       for (unsigned j = i; j < i + 4; j++)
-        put ("subgroupShuffle (a%u, lane ^ %uu)%s", r, j, j < i + 3 ? ", " : ");\n");
+        put ("subgroupShuffle (a%u, %uu)%s", r, j, j < i + 3 ? ", " : ");\n");
     }
   put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
 }
