@@ -14,7 +14,7 @@ if [ $# -lt 1 ] || [ ! -f "$1/build.ninja" ]; then
 fi
 build=$(cd "$1" && pwd)
 shift
-[ $# -gt 0 ] || set -- --suite gpu --suite golden --no-suite plugin
+[ $# -gt 0 ] || set -- --suite gpu --suite golden --no-suite plugin --no-suite width128 --no-suite width512
 place=$build/swiftshader
 library=$place/usr/lib/chromium/libvk_swiftshader.so
 
