@@ -92,24 +92,31 @@ name_classes (Engine * engine, GError ** error)
 }
 
 static gboolean
-load_model (Engine * engine, GError ** error)
+load_model (Engine * engine, vit_progress progress, gpointer ctx, GError ** error)
 {
+  const struct vit_model_params params = {
+    .precision = engine->settings.precision,
+    .progress = progress,
+    .progress_ctx = ctx,
+  };
   vit_error err = { 0 };
   CacheEntry *device = modelcache_acquire_device (engine->settings.device, engine->settings.cache_dir, &err);
 
   if (!device)
     return errors_set (error, ERRORS_DEVICE, &err);
-  engine->model = modelcache_acquire_model (device, engine->path, engine->settings.precision, &err);
+  engine->model = modelcache_acquire_model (device, engine->path, &params, &err);
   modelcache_release (&device);
   return engine->model || errors_set (error, ERRORS_MODEL, &err);
 }
 
 static gboolean
-make_session (Engine * engine, GError ** error)
+make_session (Engine * engine, vit_progress progress, gpointer ctx, GError ** error)
 {
   const struct vit_session_params params = {
     .max_batch = engine->settings.batch_size,
     .in_flight = engine->settings.inflight,
+    .progress = progress,
+    .progress_ctx = ctx,
   };
   vit_error err = { 0 };
 
@@ -147,16 +154,16 @@ gather_facts (Engine * engine)
 }
 
 Engine *
-engine_new (const LoadSettings * settings, GError ** error)
+engine_new (const LoadSettings * settings, vit_progress progress, gpointer ctx, GError ** error)
 {
   Engine *engine = g_new0 (Engine, 1);
 
   settings_load_copy (&engine->settings, settings);
   engine->path = settings->model && *settings->model ? g_strdup (settings->model) : builtin_model_path (error);
-  if (!engine->path || !load_model (engine, error))
+  if (!engine->path || !load_model (engine, progress, ctx, error))
     goto error;
   gather_facts (engine);
-  if (!name_classes (engine, error) || !make_session (engine, error))
+  if (!name_classes (engine, error) || !make_session (engine, progress, ctx, error))
     goto error;
   return engine;
 

@@ -10,8 +10,9 @@
 
 typedef struct Engine Engine;
 
-/* Opens the device and loads the model that settings name. Blocks. NULL with error on failure. */
-Engine *engine_new (const LoadSettings * settings, GError ** error);
+/* Opens the device and loads the model that settings name. Blocks, and tells how far it is from the calling thread; a
+ * model that another thread loads just now is waited for in silence. NULL with error on failure. */
+Engine *engine_new (const LoadSettings * settings, vit_progress progress, gpointer ctx, GError ** error);
 void engine_free (Engine ** engine);
 
 /* Whether the engine is what settings ask for and still works. */

@@ -32,7 +32,7 @@ struct request
 {
   CacheEntry *device;
   const gchar *select, *cache_dir, *path;
-  enum vit_precision precision;
+  const struct vit_model_params *params;
 };
 
 static GMutex lock;             /* guards entries and every entry's refs and state */
@@ -82,11 +82,10 @@ make_device (CacheEntry * entry, const struct request *request, vit_error * err)
 static gboolean
 make_model (CacheEntry * entry, const struct request *request, vit_error * err)
 {
-  const struct vit_model_params params = {.precision = request->precision };
   GString *warnings = g_string_new (NULL);
 
   g_private_set (&collected, warnings);
-  entry->model = vit_model_load (entry->device, request->path, &params, err);
+  entry->model = vit_model_load (entry->device, request->path, request->params, err);
   g_private_set (&collected, NULL);
   entry->warning = g_string_free (warnings, warnings->len == 0);
   return entry->model != NULL;
@@ -244,11 +243,12 @@ fingerprint (const gchar * path)
 }
 
 CacheEntry *
-modelcache_acquire_model (CacheEntry * device, const gchar * path, enum vit_precision precision, vit_error * err)
+modelcache_acquire_model (CacheEntry * device, const gchar * path, const struct vit_model_params *params,
+    vit_error * err)
 {
-  const struct request request = {.device = device,.path = path,.precision = precision };
+  const struct request request = {.device = device,.path = path,.params = params };
   gchar *full = g_canonicalize_filename (path, NULL);
-  gchar *key = g_strdup_printf ("model\n%p\n%d\n%" G_GINT64_MODIFIER "x\n%s", (void *) device, (int) precision,
+  gchar *key = g_strdup_printf ("model\n%p\n%d\n%" G_GINT64_MODIFIER "x\n%s", (void *) device, (int) params->precision,
       fingerprint (full), full);
 
   g_free (full);

@@ -16,8 +16,9 @@ typedef struct CacheEntry CacheEntry;
 /* The share of a device; select and cache_dir may be NULL (the engine's defaults). NULL with err on failure. */
 CacheEntry *modelcache_acquire_device (const gchar * select, const gchar * cache_dir, vit_error * err);
 
-/* The share of a model loaded onto a device; holds the device's share too. NULL with err on failure. */
-CacheEntry *modelcache_acquire_model (CacheEntry * device, const gchar * path, enum vit_precision precision,
+/* The share of a model loaded onto a device; holds the device's share too. The progress function of params is called
+ * if this call does the loading. NULL with err on failure. */
+CacheEntry *modelcache_acquire_model (CacheEntry * device, const gchar * path, const struct vit_model_params *params,
     vit_error * err);
 
 /* Gives a share back and sets the caller's pointer to NULL. */

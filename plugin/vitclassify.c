@@ -35,10 +35,14 @@
  * `label`, `label-id`, `confidence`, the arrays `labels`, `label-ids`, `confidences`, then `model`, `changed` (boolean)
  * and `frames-ago`. Where no class reaches the threshold the label is empty and the arrays too.
  *
+ * While a model loads, PROGRESS messages with the code `load` tell how far it is. On a Vulkan device that is a
+ * CPU an INFO message says, once in a process, what would make it faster.
+ *
  * Since: 0.1
  */
 #include "vitclassify.h"
 
+#include "advice.h"
 #include "errors.h"
 #include "frameimage.h"
 #include "streaming.h"
@@ -97,24 +101,50 @@ publish (GstVitClassify * self)
   facts_notify (G_OBJECT (self));
 }
 
+/* Applications show these while a large model loads or a driver compiles. */
+static void
+post_progress (GstVitClassify * self, GstProgressType type, const gchar * text)
+{
+  gst_element_post_message (GST_ELEMENT (self), gst_message_new_progress (GST_OBJECT (self), type, "load", text));
+}
+
+/* In tenths: a bus is not for every kernel. */
+static void
+continue_progress (gpointer element, enum vit_phase phase, guint32 done, guint32 total)
+{
+  gchar *text;
+
+  if (total == 0 || (done > 0 && done < total && done * 10 / total == (done - 1) * 10 / total))
+    return;
+  text = g_strdup_printf ("%s, %u of %u", vit_phase_name (phase), done, total);
+  post_progress (element, GST_PROGRESS_TYPE_CONTINUE, text);
+  g_free (text);
+}
+
 static gboolean
 load (GstVitClassify * self, const LoadSettings * wanted)
 {
   GError *error = NULL;
-  const gchar *warning;
+  const gchar *warning, *advice;
 
   if (self->engine && engine_serves (self->engine, wanted))
     return TRUE;
   engine_free (&self->engine);
-  self->engine = engine_new (wanted, &error);
+  post_progress (self, GST_PROGRESS_TYPE_START, "Loading the model");
+  self->engine = engine_new (wanted, continue_progress, self, &error);
   publish (self);
   if (!self->engine) {
+    post_progress (self, GST_PROGRESS_TYPE_ERROR, error->message);
     errors_post (GST_ELEMENT (self), &error);
     return FALSE;
   }
   warning = engine_facts (self->engine)->warning;
   if (warning)
     GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS, ("%s", warning), (NULL));
+  post_progress (self, GST_PROGRESS_TYPE_COMPLETE, "The model is ready");
+  advice = advice_once (&engine_facts (self->engine)->device);
+  if (advice)
+    GST_ELEMENT_INFO (self, LIBRARY, SETTINGS, ("%s", advice), (NULL));
   return TRUE;
 }
 

@@ -109,7 +109,9 @@ vit_device_get_info (const vit_device *device, struct vit_device_info *out)
 {
   (void) device;
   *out = (struct vit_device_info) { .name = "Fake GPU", .driver = "fake 1.0", .type = VIT_DEVICE_CPU,
-    .storage16 = !fakevit.no_f16 };
+    .subgroup_size = fakevit.subgroup_size, .storage16 = !fakevit.no_f16 };
+  if (fakevit.device_name)
+    g_strlcpy (out->name, fakevit.device_name, sizeof out->name);
 }
 
 int
@@ -126,6 +128,12 @@ vit_device_list (const struct vit_device_params *params, struct vit_device_info 
 
 /* ---- model ---- */
 
+const char *
+vit_phase_name (enum vit_phase phase)
+{
+  return phase == VIT_PHASE_LOAD ? "loading" : "something else";
+}
+
 vit_model *
 vit_model_load (vit_device *device, const char *path, const struct vit_model_params *params, vit_error *err)
 {
@@ -141,6 +149,8 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
     snprintf (err->msg, sizeof err->msg, "%s: no such file or folder", path);
     return NULL;
   }
+  for (guint i = 0; params->progress && i <= 40; i++)
+    params->progress (params->progress_ctx, VIT_PHASE_LOAD, i, 40);
   model = calloc (1, sizeof *model);
   model->refs = 1;
   model->device = device;
@@ -230,6 +240,8 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
 
   if (fakevit.fail_session)
     return refuse (err, fakevit.fail_session, "making a session");
+  if (params->progress)
+    params->progress (params->progress_ctx, VIT_PHASE_COMPILE, 0, 0);
   session = calloc (1, sizeof *session);
   session->model = model;
   session->max_batch = params->max_batch;

@@ -15,6 +15,8 @@ enum fake_class { FAKE_BLACK, FAKE_BLUE, FAKE_GREEN, FAKE_CYAN, FAKE_RED, FAKE_M
 struct fakevit {
   /* knobs; zero means that all goes well */
   gboolean no_devices, no_f16;
+  const char *device_name;      /* NULL: Fake GPU */
+  guint subgroup_size;
   enum vit_code fail_device, fail_load, fail_session, fail_submit, fail_collect;
   guint fail_after;             /* frames that go well before fail_submit or fail_collect */
   gint hang;                    /* results never come; atomic */

@@ -212,6 +212,98 @@ GST_START_TEST (test_warnings)
 }
 GST_END_TEST;
 
+/* The messages' kinds in order: of those in between, which repeat, `between`. */
+static void
+check_progress (GstHarness * h, const GstProgressType * types, guint n, guint between)
+{
+  guint seen = 0;
+
+  for (guint i = 0; i < n; i++) {
+    GstMessage *message = common_message (h, GST_MESSAGE_PROGRESS);
+    GstProgressType type;
+    gchar *code, *text;
+
+    fail_unless (message != NULL);
+    gst_message_parse_progress (message, &type, &code, &text);
+    if (type == GST_PROGRESS_TYPE_CONTINUE) {
+      seen++;
+      i--;
+    } else {
+      fail_unless_equals_int (type, types[i]);
+    }
+    fail_unless_equals_string (code, "load");
+    fail_unless (*text);
+    g_free (code);
+    g_free (text);
+    gst_message_unref (message);
+  }
+  fail_unless_equals_int (seen, between);
+  fail_unless (common_message (h, GST_MESSAGE_PROGRESS) == NULL);
+}
+
+/* Forty layers in tenths; none for a model that is there already. */
+GST_START_TEST (test_progress)
+{
+  static const GstProgressType good[] = { GST_PROGRESS_TYPE_START, GST_PROGRESS_TYPE_COMPLETE };
+  static const GstProgressType bad[] = { GST_PROGRESS_TYPE_START, GST_PROGRESS_TYPE_ERROR };
+  GstHarness *h;
+
+  fakecheck_reset ();
+  h = common_harness ("vitclassify", common_caps ("RGB", 16, 16, NULL));
+  check_progress (h, good, 2, 11);
+  gst_element_set_state (h->element, GST_STATE_READY);
+  gst_element_set_state (h->element, GST_STATE_PLAYING);
+  check_progress (h, NULL, 0, 0);
+  gst_element_set_state (h->element, GST_STATE_NULL);
+  fakevit.fail_load = VIT_ERR_FORMAT;
+  fail_unless_equals_int (gst_element_set_state (h->element, GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  check_progress (h, bad, 2, 0);
+  common_teardown (h);
+}
+GST_END_TEST;
+
+/* Advice goes to those it can help, and once. */
+GST_START_TEST (test_advice)
+{
+  static const struct
+  {
+    const char *name;
+    guint subgroup_size;
+    gboolean helps;
+  } rows[] = {
+    {"Fake GPU", 8, FALSE}, {"llvmpipe (LLVM 15.0.6, 512 bits)", 16, FALSE},
+    {"llvmpipe (LLVM 15.0.6, 256 bits)", 8, TRUE}, {"llvmpipe (LLVM 15.0.6, 256 bits)", 8, FALSE},
+  };
+
+  fakecheck_reset ();
+  for (guint i = 0; i < G_N_ELEMENTS (rows); i++) {
+    gboolean helps = rows[i].helps;
+    GstMessage *message;
+    GstHarness *h;
+
+#if defined __x86_64__ || defined __i386__
+    helps = helps && __builtin_cpu_supports ("avx512f");
+#else
+    helps = FALSE;
+#endif
+    fakevit.device_name = rows[i].name;
+    fakevit.subgroup_size = rows[i].subgroup_size;
+    h = common_harness ("vitclassify", common_caps ("RGB", 16, 16, NULL));
+    message = common_message (h, GST_MESSAGE_INFO);
+    fail_unless ((message != NULL) == helps, "row %u", i);
+    if (message) {
+      GError *error;
+
+      gst_message_parse_info (message, &error, NULL);
+      fail_unless (strstr (error->message, "LP_NATIVE_VECTOR_WIDTH=512") != NULL);
+      g_error_free (error);
+      gst_message_unref (message);
+    }
+    common_teardown (h);
+  }
+}
+GST_END_TEST;
+
 static Suite *
 errors_suite (void)
 {
@@ -225,6 +317,8 @@ errors_suite (void)
   tcase_add_test (tc, test_lost_device_is_not_shared);
   tcase_add_test (tc, test_run_errors);
   tcase_add_test (tc, test_warnings);
+  tcase_add_test (tc, test_progress);
+  tcase_add_test (tc, test_advice);
   return suite;
 }
 
