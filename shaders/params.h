@@ -114,6 +114,7 @@ struct preprocess_v_params {
   uint out_first;            /* elements: this image's first patch row */
   uint out_stride;           /* elements from one patch row to the next */
   float scale[3], offset[3]; /* out = value * scale + offset */
+  uint zeros;                /* elements before out_first that are set to zero */
 };
 
 #ifdef VIT_C

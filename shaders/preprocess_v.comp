@@ -78,6 +78,9 @@ void
 main ()
 {
   uint x4 = gl_GlobalInvocationID.x, x = x4 * 4u, y = gl_WorkGroupID.y;
+  uint invocations = gl_NumWorkGroups.x * 64u * gl_NumWorkGroups.y;
+  for (uint i = y * gl_NumWorkGroups.x * 64u + x4; i < p.zeros; i += invocations)
+    patches[p.out_first - 1u - i] = Y_STORE (0.0);
   if (x >= p.width)
     return;
   if (p.along_x != 0u)

@@ -106,7 +106,7 @@ compare_tap (void *ctx, const char *name, const double *want, uint32_t rows_, ui
   struct comparison *c = ctx;
   uint32_t shape[2];
   vit_error err = { 0 };
-  if (c->wrong || !has_tap (c->session, name))
+  if (c->wrong || !has_tap (c->session, name)) /* named otherwise where something is folded into it */
     return;
   float *found = vit_session_tap (c->session, c->image, name, shape, &err);
   REQUIRE_OK (found, err);
@@ -132,26 +132,32 @@ compare_logits (struct comparison *c, uint32_t classes, const double *want)
   tensor_is_close (c->row, "logits of a submit", result.logits, want, 1, classes, c->tolerance);
 }
 
-/* Every tensor the session shows must be one the twin makes. */
+/* Every tensor the session shows must be one the twin makes, or say that it isn't. */
 static void
-count_taps (const struct comparison *c)
+count_taps (const struct comparison *c, bool folded)
 {
   uint32_t n = 0;
-  while (vit_session_tap_name (c->session, n))
-    n++;
+  const char *name;
+  for (uint32_t i = 0; (name = vit_session_tap_name (c->session, i)) != NULL; i++)
+    n += !folded || !strstr (name, ".folded");
   if (!c->wrong && c->compared != n)
     check_failed ("%s: %u tensors compared, expected all %u that the session names", c->row, c->compared, n);
 }
 
+/* Folded or not; *patches is the network's input without folding, made by the run that doesn't. */
 static void
 run_row (vit_device *device, const struct row *row, enum vit_precision precision, const char *folder,
-    const vit_image *image)
+    const vit_image *image, bool folded, float **patches)
 {
   vit_error err = { 0 };
   struct vit_model_params params = { .precision = precision };
   struct vit_model_info info;
   char name[128];
-  snprintf (name, sizeof name, "%s, %s", row->name, precision == VIT_F16 ? "f16" : "f32");
+  snprintf (name, sizeof name, "%s, %s%s", row->name, precision == VIT_F16 ? "f16" : "f32", folded ? ", folded" : "");
+  if (folded)
+    unsetenv ("VIT_FOLD");
+  else
+    setenv ("VIT_FOLD", "none", 1);
   vit_model *model = vit_model_load (device, folder, &params, &err);
   if (!model) {
     check_failed ("%s: loading failed: %s", name, err.msg);
@@ -165,21 +171,21 @@ run_row (vit_device *device, const struct row *row, enum vit_precision precision
 
   uint32_t shape[2];
   double *logits = check_alloc (info.classes, sizeof *logits);
-  float *patches = vit_session_tap (c.session, image, "patches", shape, &err);
-  REQUIRE_OK (patches, err);
+  if (!folded)
+    *patches = vit_session_tap (c.session, image, "patches", shape, &err);
+  REQUIRE_OK (*patches, err);
   struct checkpoint *checkpoint = checkpoint_open (folder, &err);
   REQUIRE_OK (checkpoint, err);
-  bool ok = ref_forward (checkpoint, patches, compare_tap, &c, logits, &err);
+  bool ok = ref_forward (checkpoint, *patches, compare_tap, &c, logits, &err);
   REQUIRE_OK (ok, err);
   if (!c.wrong)
     compare_logits (&c, info.classes, logits);
-  count_taps (&c);
+  count_taps (&c, folded);
   printf ("%-60s %u tensors\n", name, c.compared);
 
   checkpoint_close (&checkpoint);
   vit_session_destroy (&c.session);
   vit_model_destroy (&model);
-  free (patches);
   free (logits);
 }
 
@@ -205,9 +211,12 @@ main (int argc, char **argv)
       continue;
     char *folder = make_folder ();
     make_model (folder, &rows[i].options, i);
-    run_row (device, &rows[i], VIT_F32, folder, &image);
-    if (info.storage16)
-      run_row (device, &rows[i], VIT_F16, folder, &image);
+    for (enum vit_precision precision = VIT_F32; precision <= (info.storage16 ? VIT_F16 : VIT_F32); precision++) {
+      float *patches = NULL;
+      run_row (device, &rows[i], precision, folder, &image, false, &patches);
+      run_row (device, &rows[i], precision, folder, &image, true, &patches);
+      free (patches);
+    }
     remove_folder (&folder);
   }
   test_device_close (&device);

@@ -149,7 +149,7 @@ test_budget (vit_device *device)
     return;
   struct vit_device_memory one = measure_blocks (device, 1, true, &first);
   struct vit_device_memory two = measure_blocks (device, 2, false, &second);
-  REQUIRE (one.bytes > first && two.bytes > second);
+  REQUIRE (one.bytes > first && two.bytes >= second);
   double all = (double) one.bytes + 11 * (double) (second - first) + BLOCK;
   printf ("ViT-B/16 in half takes %.1f MB of the device; two of its blocks %u allocations\n", all * 1e-6,
       two.allocations);

@@ -48,5 +48,11 @@ config_tokens (const struct vit_config *c)
 {
   return c->num_prefix + config_patches (c);
 }
+/* The first tokens of an image, which the head looks at; all where it takes the mean. */
+static inline uint32_t
+config_pooled (const struct vit_config *c)
+{
+  return c->pool == POOL_TOKEN ? 1 : config_tokens (c);
+}
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "gpu/device.h"
 
-#define LOG2_E 1.4426950408889634 /* the kernel's softmax is of powers of 2 */
-
 enum op_kind { OP_LINEAR, OP_LAYERNORM, OP_TOKENS, OP_ATTENTION, OP_POOL };
 
 /* One kernel call. x and y are indices of tensors. */
@@ -102,31 +100,61 @@ add (struct graph *g, enum op_kind kind, uint32_t x, uint32_t y, const char *for
   return op;
 }
 
+/* A tensor that is another one than the network's definition makes, by what was folded: its name must tell. */
+static const char *
+mark (bool folded)
+{
+  return folded ? ".folded" : "";
+}
+
+/* Rows of a matrix: the first one and from one to the next, in elements. */
+struct rows {
+  uint32_t num, first, stride;
+};
+
 static void
-set_linear (struct op *op, const struct weight *w, uint32_t rows, uint32_t x_stride, uint32_t act, uint32_t plus)
+set_linear (struct op *op, const struct weight *w, struct rows x, struct rows y, uint32_t act, uint32_t plus)
 {
   op->weight = w;
   op->p.linear = (struct linear_params) {
-    .rows = rows,
-    .x_stride = x_stride,
-    .y_stride = w->out_dim,
+    .rows = x.num,
+    .x_first = x.first,
+    .x_stride = x.stride,
+    .y_first = y.first,
+    .y_stride = y.stride,
     .act = act,
     .add = plus,
   };
 }
 
 static void
-set_norm (const struct graph *g, struct op *op, const struct norm *n, uint32_t rows, uint32_t x_stride)
+set_norm (const struct graph *g, struct op *op, const struct norm *n, struct rows x, struct rows y)
 {
-  uint32_t dim = g->model->cfg.dim;
   op->norm = n;
   op->p.layernorm = (struct layernorm_params) {
-    .rows = rows,
-    .dim = dim,
-    .x_stride = x_stride,
-    .y_stride = dim,
+    .rows = x.num,
+    .dim = g->model->cfg.dim,
+    .x_first = x.first,
+    .x_stride = x.stride,
+    .y_first = y.first,
+    .y_stride = y.stride,
     .eps = g->model->cfg.eps,
   };
+}
+
+/* All rows of a tensor. */
+static struct rows
+all (const struct graph *g, uint32_t tensor)
+{
+  return (struct rows) { g->tensors[tensor].rows, 0, g->tensors[tensor].stride };
+}
+
+/* Row r of each image, of which a tensor has `of`. */
+static struct rows
+one_of (const struct graph *g, uint32_t tensor, uint32_t r, uint32_t of)
+{
+  uint32_t stride = g->tensors[tensor].stride;
+  return (struct rows) { g->batch, r * stride, of * stride };
 }
 
 /* patches -> the stream of tokens; returns its tensor, float (B * T, C) */
@@ -134,21 +162,31 @@ static uint32_t
 emit_tokens (struct graph *g, uint32_t patches)
 {
   const vit_model *m = g->model;
+  const char *name = m->cfg.pre_norm ? "pos_embed" : "tokens";
   struct dims d = dims_of (g);
-  uint32_t embed = new_tensor (g, d.B * d.P, d.C, STORE_F32);
-  struct op *op = add (g, OP_LINEAR, patches, embed, "%s", m->cfg.patch_norm ? "patch_embed.proj" : "patch_embed");
-  set_linear (op, &m->patch_embed, d.B * d.P, g->tensors[patches].stride, VIT_ACT_NONE, 0);
+  bool table = m->folds & FOLD_POSITIONS;
+  uint32_t stream = new_tensor (g, table ? d.B * d.T : d.B * d.P, d.C, STORE_F32);
+  struct op *op = add (g, OP_LINEAR, patches, stream, "%s",
+      table                   ? name
+          : m->cfg.patch_norm ? "patch_embed.proj"
+                              : "patch_embed");
+  set_linear (op, &m->patch_embed, all (g, patches), all (g, stream), VIT_ACT_NONE, 0);
   if (m->cfg.patch_norm) {
     uint32_t normed = new_tensor (g, d.B * d.P, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, embed, normed, "patch_embed"), &m->patch_norm, d.B * d.P, d.C);
-    embed = normed;
+    op = add (g, OP_LAYERNORM, stream, normed, "patch_embed");
+    set_norm (g, op, &m->patch_norm, all (g, stream), all (g, normed));
+    stream = normed;
   }
-  uint32_t stream = new_tensor (g, d.B * d.T, d.C, STORE_F32);
-  op = add (g, OP_TOKENS, embed, stream, "%s", m->cfg.pre_norm ? "pos_embed" : "tokens");
-  op->p.tokens = (struct tokens_params) { d.B, d.T, m->cfg.num_prefix, d.C };
+  if (!table) {
+    uint32_t embed = stream;
+    stream = new_tensor (g, d.B * d.T, d.C, STORE_F32);
+    op = add (g, OP_TOKENS, embed, stream, "%s", name);
+    op->p.tokens = (struct tokens_params) { d.B, d.T, m->cfg.num_prefix, d.C };
+  }
   if (m->cfg.pre_norm) {
     uint32_t normed = new_tensor (g, d.B * d.T, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, stream, normed, "tokens"), &m->pre_norm, d.B * d.T, d.C);
+    op = add (g, OP_LAYERNORM, stream, normed, "tokens");
+    set_norm (g, op, &m->pre_norm, all (g, stream), all (g, normed));
     stream = normed;
   }
   return stream;
@@ -159,97 +197,131 @@ struct scratch {
   uint32_t normed, qkv, attended, hidden;
 };
 
-/* stream += proj (attention (norm1 (stream))); stream += fc2 (act (fc1 (norm2 (stream)))) */
+/* What attends in a block: every token, or the first `num` of each image alone. */
+struct queries {
+  uint32_t num; /* of an image */
+  bool all;
+};
+
+/* attended = attention (norm1 (stream)) */
+static void
+emit_attention (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *s, struct queries q)
+{
+  const struct vit_config *c = &g->model->cfg;
+  const struct block *b = &g->model->blocks[i];
+  uint32_t folds = g->model->folds;
+  struct op *op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm1%s", i, mark (b->norm1.folded));
+  set_norm (g, op, &b->norm1, all (g, stream), all (g, s->normed));
+  op = add (g, OP_LINEAR, s->normed, s->qkv, "blocks.%u.attn.qkv%s", i, mark (folds & (FOLD_SCALE | FOLD_BIASES)));
+  set_linear (op, &b->qkv, all (g, s->normed), all (g, s->qkv), VIT_ACT_NONE, 0);
+  op = add (g, OP_ATTENTION, s->qkv, s->attended, "blocks.%u.attn%s", i, mark (!q.all || (folds & FOLD_BIASES)));
+  op->p.attention = (struct attention_params) {
+    .batch = g->batch,
+    .tokens = config_tokens (c),
+    .queries = q.num,
+    .heads = c->heads,
+    .head_dim = c->head_dim,
+    .qkv_stride = g->tensors[s->qkv].stride,
+    .out_stride = g->tensors[s->attended].stride,
+    .scale = folds & FOLD_SCALE ? 1 : (float) (c->qk_scale * LOG2_E),
+  };
+}
+
+/* stream += proj (attended); stream += fc2 (act (fc1 (norm2 (stream)))), for row r of `of` an image in the scratch and
+ * rows `in` of the stream */
+static void
+emit_rest (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *s, struct rows in, uint32_t r,
+    struct queries q)
+{
+  const struct vit_config *c = &g->model->cfg;
+  const struct block *b = &g->model->blocks[i];
+  struct rows attended = q.all ? all (g, s->attended) : one_of (g, s->attended, r, q.num);
+  struct rows normed = q.all ? all (g, s->normed) : one_of (g, s->normed, r, q.num);
+  struct rows hidden = q.all ? all (g, s->hidden) : one_of (g, s->hidden, r, q.num);
+  struct op *op = add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual%s", i, mark (!q.all));
+  set_linear (op, &b->proj, attended, in, VIT_ACT_NONE, 1);
+  op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm2%s", i, mark (!q.all || b->norm2.folded));
+  set_norm (g, op, &b->norm2, in, normed);
+  op = add (g, OP_LINEAR, s->normed, s->hidden, "blocks.%u.mlp.act%s", i, mark (!q.all));
+  set_linear (op, &b->fc1, normed, hidden, c->act, 0);
+  op = add (g, OP_LINEAR, s->hidden, stream, "blocks.%u%s", i, mark (!q.all));
+  set_linear (op, &b->fc2, hidden, in, VIT_ACT_NONE, 1);
+}
+
+/* The last block's tokens that nobody looks at take part as keys and values alone. */
 static void
 emit_block (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *s)
 {
   const struct vit_config *c = &g->model->cfg;
-  const struct block *b = &g->model->blocks[i];
-  struct dims d = dims_of (g);
-  uint32_t rows = d.B * d.T;
-  uint32_t normed = g->tensors[s->normed].stride, qkv = g->tensors[s->qkv].stride;
-  uint32_t attended = g->tensors[s->attended].stride, hidden = g->tensors[s->hidden].stride;
-  struct op *op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm1", i);
-  set_norm (g, op, &b->norm1, rows, d.C);
-  op->p.layernorm.y_stride = normed;
-  op = add (g, OP_LINEAR, s->normed, s->qkv, "blocks.%u.attn.qkv", i);
-  set_linear (op, &b->qkv, rows, normed, VIT_ACT_NONE, 0);
-  op->p.linear.y_stride = qkv;
-  op = add (g, OP_ATTENTION, s->qkv, s->attended, "blocks.%u.attn", i);
-  op->p.attention = (struct attention_params) {
-    .batch = d.B,
-    .tokens = d.T,
-    .heads = c->heads,
-    .head_dim = c->head_dim,
-    .qkv_stride = qkv,
-    .out_stride = attended,
-    .scale = (float) (c->qk_scale * LOG2_E),
-  };
-  set_linear (add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual", i), &b->proj, rows, attended,
-      VIT_ACT_NONE, 1);
-  op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm2", i);
-  set_norm (g, op, &b->norm2, rows, d.C);
-  op->p.layernorm.y_stride = normed;
-  op = add (g, OP_LINEAR, s->normed, s->hidden, "blocks.%u.mlp.act", i);
-  set_linear (op, &b->fc1, rows, normed, c->act, 0);
-  op->p.linear.y_stride = hidden;
-  set_linear (add (g, OP_LINEAR, s->hidden, stream, "blocks.%u", i), &b->fc2, rows, hidden, VIT_ACT_NONE, 1);
+  uint32_t tokens = config_tokens (c), looked_at = config_pooled (c);
+  bool last = (g->model->folds & FOLD_LAST) && i + 1 == c->depth && looked_at < tokens;
+  struct queries q = { last ? looked_at : tokens, !last };
+  emit_attention (g, i, stream, s, q);
+  if (!last)
+    emit_rest (g, i, stream, s, all (g, stream), 0, q);
+  for (uint32_t r = 0; last && r < looked_at; r++)
+    emit_rest (g, i, stream, s, one_of (g, stream, r, tokens), r, q);
 }
 
-/* The stream -> one vector an image, float; *stride is set to the distance of two of them in the returned tensor. */
+/* The stream -> one vector an image, float; returns its tensor and in *x where its rows are. */
 static uint32_t
-emit_pool (struct graph *g, uint32_t stream, uint32_t *stride)
+emit_pool (struct graph *g, uint32_t stream, struct rows *x)
 {
   const vit_model *m = g->model;
   struct dims d = dims_of (g);
-  *stride = d.T * d.C; /* the class token is row 0 of each image */
+  *x = one_of (g, stream, 0, d.T); /* the class token is row 0 of each image */
   if (m->cfg.pool == POOL_MEAN) {
     if (m->cfg.final_norm) {
       uint32_t normed = new_tensor (g, d.B * d.T, d.C, STORE_F32);
-      set_norm (g, add (g, OP_LAYERNORM, stream, normed, "norm"), &m->norm, d.B * d.T, d.C);
+      struct op *op = add (g, OP_LAYERNORM, stream, normed, "norm%s", mark (m->norm.folded));
+      set_norm (g, op, &m->norm, all (g, stream), all (g, normed));
       stream = normed;
     }
     uint32_t mean = new_tensor (g, d.B, d.C, STORE_F32);
-    struct op *op = add (g, OP_POOL, stream, mean, "%s", m->cfg.pool_norm ? "pool.mean" : "pool");
+    struct op *op =
+        add (g, OP_POOL, stream, mean, "%s%s", m->cfg.pool_norm ? "pool.mean" : "pool", mark (m->norm.folded));
     op->p.pool = (struct pool_params) { d.B, d.T, m->cfg.num_prefix, d.C };
     stream = mean;
-    *stride = d.C;
+    *x = all (g, stream);
   } else if (m->cfg.final_norm) { /* of the class token alone: no other row is looked at */
     uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, stream, normed, "%s", m->cfg.pool_norm ? "norm.token" : "pool"), &m->norm, d.B,
-        *stride);
+    struct op *op =
+        add (g, OP_LAYERNORM, stream, normed, "%s%s", m->cfg.pool_norm ? "norm.token" : "pool", mark (m->norm.folded));
+    set_norm (g, op, &m->norm, *x, all (g, normed));
     stream = normed;
-    *stride = d.C;
+    *x = all (g, stream);
   }
   if (m->cfg.pool_norm) {
     uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, stream, normed, "pool"), &m->pool_norm, d.B, *stride);
+    set_norm (g, add (g, OP_LAYERNORM, stream, normed, "pool%s", mark (m->pool_norm.folded)), &m->pool_norm, *x,
+        all (g, normed));
     stream = normed;
-    *stride = d.C;
+    *x = all (g, stream);
   }
   return stream;
 }
 
 static void
-emit_head (struct graph *g, uint32_t x, uint32_t stride)
+emit_head (struct graph *g, uint32_t x, struct rows rows)
 {
   const vit_model *m = g->model;
   struct dims d = dims_of (g);
   if (m->cfg.head == HEAD_MLP) {
     uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, x, normed, "head.norm"), &m->head_norm, d.B, stride);
+    set_norm (g, add (g, OP_LAYERNORM, x, normed, "head.norm%s", mark (m->head_norm.folded)), &m->head_norm, rows,
+        all (g, normed));
     x = normed;
-    stride = d.C;
+    rows = all (g, x);
   }
   if (m->cfg.head != HEAD_LINEAR) {
     uint32_t hidden = new_tensor (g, d.B, m->cfg.head_hidden, m->activations);
-    set_linear (add (g, OP_LINEAR, x, hidden, "head.hidden"), &m->head_fc1, d.B, stride,
+    set_linear (add (g, OP_LINEAR, x, hidden, "head.hidden"), &m->head_fc1, rows, all (g, hidden),
         m->cfg.head == HEAD_TANH ? VIT_ACT_TANH : (uint32_t) m->cfg.act, 0);
     x = hidden;
-    stride = m->cfg.head_hidden;
+    rows = all (g, x);
   }
   uint32_t logits = new_tensor (g, d.B, m->cfg.classes, STORE_F32);
-  set_linear (add (g, OP_LINEAR, x, logits, "logits"), &m->head, d.B, stride, VIT_ACT_NONE, 0);
+  set_linear (add (g, OP_LINEAR, x, logits, "logits"), &m->head, rows, all (g, logits), VIT_ACT_NONE, 0);
 }
 
 /* Gives each tensor the lowest place where nothing lies that lives at the same time. In order of creation, so that the
@@ -280,13 +352,13 @@ bool
 graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *err)
 {
   const struct vit_config *c = &model->cfg;
-  *g = (struct graph) { .model = model, .batch = batch, .max_ops = 7 * c->depth + 16 };
+  *g = (struct graph) { .model = model, .batch = batch, .max_ops = 7 * c->depth + 24 };
   g->ops = calloc (g->max_ops, sizeof *g->ops);
   if (!g->ops)
     return fail_memory (err, "the graph", g->max_ops * sizeof *g->ops);
   struct dims d = dims_of (g);
   uint32_t rows = d.B * d.T;
-  uint32_t patches = new_operand (g, d.B * d.P, model->patch_embed.in_dim, model->activations);
+  uint32_t patches = new_operand (g, d.B * model_input_rows (model), model->patch_embed.in_dim, model->activations);
   uint32_t stream = emit_tokens (g, patches);
   struct scratch s = {
     .normed = new_operand (g, rows, d.C, model->activations),
@@ -296,8 +368,9 @@ graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *
   };
   for (uint32_t i = 0; i < c->depth; i++)
     emit_block (g, i, stream, &s);
-  uint32_t stride, pooled = emit_pool (g, stream, &stride);
-  emit_head (g, pooled, stride);
+  struct rows pooled;
+  uint32_t x = emit_pool (g, stream, &pooled);
+  emit_head (g, x, pooled);
   plan_arena (g);
   return true;
 }
@@ -307,6 +380,12 @@ graph_finish (struct graph *g)
 {
   free (g->ops);
   memset (g, 0, sizeof *g);
+}
+
+const char *
+graph_input_name (const struct graph *g)
+{
+  return g->model->folds & (FOLD_PIXELS | FOLD_POSITIONS) ? "patches.folded" : "patches";
 }
 
 const char *
@@ -332,7 +411,8 @@ record_op (const struct graph *g, const struct op *op, struct recorder *rec, con
       return record_linear (rec, &call, err);
     }
     case OP_LAYERNORM:
-      return record_layernorm (rec, x, &op->norm->weight, &op->norm->bias, y, ty->store, &op->p.layernorm, err);
+      return record_layernorm (rec, x, op->norm->folded ? NULL : &op->norm->weight,
+          op->norm->folded ? NULL : &op->norm->bias, y, ty->store, &op->p.layernorm, err);
     case OP_TOKENS:
       return record_tokens (rec, x, &g->model->prefix, &g->model->pos, y, &op->p.tokens, err);
     case OP_ATTENTION:
@@ -352,7 +432,7 @@ op_flops (const struct op *op)
     case OP_LINEAR:
       return 2.0 * op->p.linear.rows * op->weight->in_dim * op->weight->out_dim;
     case OP_ATTENTION:
-      return 4.0 * a->batch * a->heads * a->tokens * a->tokens * a->head_dim;
+      return 4.0 * a->batch * a->heads * a->queries * a->tokens * a->head_dim;
     default:
       return 0.0;
   }

@@ -26,10 +26,11 @@ struct graph {
   uint64_t arena_bytes;
 };
 
-/* Plans the network for a batch. Tensor 0 is the input, normalised patch rows (batch * patches, 3 * patch area), at
- * offset 0 of the arena; the last op writes the logits, float (batch, classes). */
+/* Plans the network for a batch. Tensor 0 is the input, patch rows (batch * model_input_rows, 3 * patch area), at offset
+ * 0 of the arena; the last op writes the logits, float (batch, classes). */
 bool graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *err);
-void graph_finish (struct graph *g);                                            /* accepts a zeroed one */
+void graph_finish (struct graph *g); /* accepts a zeroed one */
+const char *graph_input_name (const struct graph *g);
 const char *graph_op_name (const struct graph *g, uint32_t op);                 /* NULL past the end */
 const struct tensor_slot *graph_op_output (const struct graph *g, uint32_t op); /* op == num_ops: the logits */
 /* Records ops 0 .. num - 1, each followed by a barrier. */

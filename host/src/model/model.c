@@ -1,4 +1,4 @@
-/* Loads a checkpoint onto a device: reads, folds, packs and uploads every tensor. */
+/* A model's life: what it is loaded as, its labels, its facts. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "model/model.h"
 
@@ -8,136 +8,18 @@
 
 #include "base/progress.h"
 #include "gpu/device.h"
-#include "model/checkpoint.h"
-
-struct loader {
-  vit_model *m;
-  const struct checkpoint *file;
-  struct progress progress; /* blocks, and what lies before and after them */
-  vit_error *err;
-};
-
-/* A slot as float, to be freed; NULL on failure. */
-static float *
-read_slot (struct loader *l, enum slot slot, uint32_t block)
-{
-  size_t count = slot_count (&l->m->cfg, slot);
-  float *data = malloc (count * sizeof *data);
-  if (!data) {
-    fail_memory (l->err, slot_name (slot), count * sizeof *data);
-    return NULL;
-  }
-  if (checkpoint_read (l->file, slot, block, data, l->err)) {
-    l->m->parameters += count;
-    return data;
-  }
-  free (data);
-  return NULL;
-}
+#include "model/load.h"
 
 static bool
-load_vector (struct loader *l, enum slot slot, uint32_t block, struct buffer *out)
+load_labels (vit_model *m, const struct checkpoint *file, vit_error *err)
 {
-  if (!slot_present (&l->m->cfg, slot))
-    return true;
-  size_t bytes = slot_count (&l->m->cfg, slot) * sizeof (float);
-  float *data = read_slot (l, slot, block);
-  bool ok = data && buffer_create (l->m->dev, MEMORY_LOCAL, bytes, slot_name (slot), out, l->err)
-      && buffer_write (l->m->dev, out, 0, data, bytes, l->err);
-  free (data);
-  l->m->bytes += out->size;
-  return ok;
-}
-
-/* Every norm has its weight and bias slots side by side. */
-static bool
-load_norm (struct loader *l, enum slot weight, uint32_t block, struct norm *out)
-{
-  return load_vector (l, weight, block, &out->weight) && load_vector (l, (enum slot) (weight + 1), block, &out->bias);
-}
-
-/* diag (scale) * (W x + b) is one linear: layer scale costs nothing at run time. */
-static bool
-fold_scale (struct loader *l, enum slot scale, uint32_t block, float *w, float *b, uint32_t in_dim, uint32_t out_dim)
-{
-  if (scale == NUM_SLOTS || !slot_present (&l->m->cfg, scale))
-    return true;
-  float *s = read_slot (l, scale, block);
-  if (!s)
-    return false;
-  for (size_t n = 0; n < out_dim; n++) {
-    for (size_t k = 0; k < in_dim; k++)
-      w[n * in_dim + k] *= s[n];
-    if (b)
-      b[n] *= s[n];
-  }
-  free (s);
-  return true;
-}
-
-/* weight and bias slots lie side by side; scale: a layer scale to fold in, or NUM_SLOTS */
-static bool
-load_linear (struct loader *l, enum slot weight, enum slot scale, uint32_t block, uint32_t in_dim, struct weight *out)
-{
-  vit_model *m = l->m;
-  enum slot bias = (enum slot) (weight + 1);
-  if (!slot_present (&m->cfg, weight))
-    return true;
-  uint32_t out_dim = (uint32_t) (slot_count (&m->cfg, weight) / in_dim);
-  float *w = read_slot (l, weight, block), *b = NULL;
-  bool ok = w && (!slot_present (&m->cfg, bias) || (b = read_slot (l, bias, block)) != NULL)
-      && fold_scale (l, scale, block, w, b, in_dim, out_dim)
-      && weight_create (m->dev, m->store, m->activations, w, b, b != NULL, in_dim, out_dim, slot_name (weight), out,
-          l->err);
-  free (w);
-  free (b);
-  m->bytes += weight_bytes (out);
-  return ok;
-}
-
-static bool
-load_block (struct loader *l, uint32_t i)
-{
-  const struct vit_config *c = &l->m->cfg;
-  struct block *b = &l->m->blocks[i];
-  return load_norm (l, SLOT_NORM1_W, i, &b->norm1) && load_linear (l, SLOT_QKV_W, NUM_SLOTS, i, c->dim, &b->qkv)
-      && load_linear (l, SLOT_PROJ_W, SLOT_LS1, i, c->heads * c->head_dim, &b->proj)
-      && load_norm (l, SLOT_NORM2_W, i, &b->norm2) && load_linear (l, SLOT_FC1_W, NUM_SLOTS, i, c->dim, &b->fc1)
-      && load_linear (l, SLOT_FC2_W, SLOT_LS2, i, c->mlp_dim, &b->fc2);
-}
-
-static bool
-load_network (struct loader *l)
-{
-  vit_model *m = l->m;
-  const struct vit_config *c = &m->cfg;
-  m->blocks = calloc (c->depth, sizeof *m->blocks);
-  if (!m->blocks)
-    return fail_memory (l->err, "the blocks", c->depth * sizeof *m->blocks);
-  bool ok = load_linear (l, SLOT_PATCH_W, NUM_SLOTS, 0, 3 * c->patch_width * c->patch_height, &m->patch_embed)
-      && load_norm (l, SLOT_PATCH_NORM_W, 0, &m->patch_norm) && load_vector (l, SLOT_PREFIX, 0, &m->prefix)
-      && load_vector (l, SLOT_POS, 0, &m->pos) && load_norm (l, SLOT_PRE_NORM_W, 0, &m->pre_norm);
-  for (uint32_t i = 0; ok && i < c->depth; i++) {
-    progress_set (&l->progress, i + 1);
-    ok = load_block (l, i);
-  }
-  return ok && load_norm (l, SLOT_NORM_W, 0, &m->norm) && load_norm (l, SLOT_POOL_NORM_W, 0, &m->pool_norm)
-      && load_norm (l, SLOT_HEAD_NORM_W, 0, &m->head_norm)
-      && load_linear (l, SLOT_HEAD_FC1_W, NUM_SLOTS, 0, c->dim, &m->head_fc1)
-      && load_linear (l, SLOT_HEAD_W, NUM_SLOTS, 0, c->head == HEAD_LINEAR ? c->dim : c->head_hidden, &m->head);
-}
-
-static bool
-load_labels (struct loader *l)
-{
-  vit_model *m = l->m;
   m->labels = calloc (m->cfg.classes, sizeof *m->labels);
   if (!m->labels)
-    return fail_memory (l->err, "the labels", m->cfg.classes * sizeof *m->labels);
+    return fail_memory (err, "the labels", m->cfg.classes * sizeof *m->labels);
   for (uint32_t i = 0; i < m->cfg.classes; i++) {
-    const char *text = checkpoint_label (l->file, i);
+    const char *text = checkpoint_label (file, i);
     if (!(m->labels[i] = strdup (text)))
-      return fail_memory (l->err, "a label", strlen (text) + 1);
+      return fail_memory (err, "a label", strlen (text) + 1);
   }
   return true;
 }
@@ -198,16 +80,15 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
   /* half activations save memory traffic that a CPU's cache doesn't have, and cost it conversions */
   m->activations = device_caps (device)->unrolled ? STORE_F32 : m->store;
   struct checkpoint *file = checkpoint_open (path, err);
-  struct loader l = { .m = m, .file = file, .err = err };
-  bool ok = file != NULL;
+  bool ok = file != NULL && fold_wanted (&m->folds, err);
   if (ok) {
     m->cfg = *checkpoint_config (file);
     m->preprocess = *checkpoint_preprocess (file);
-    l.progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL, VIT_PHASE_LOAD,
-        m->cfg.depth + 2);
-    ok = load_network (&l) && load_labels (&l);
+    struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
+        VIT_PHASE_LOAD, m->cfg.depth + 2);
+    ok = load_network (m, file, &progress, err) && load_labels (m, file, err);
     if (ok)
-      progress_set (&l.progress, l.progress.total);
+      progress_set (&progress, progress.total);
     else
       explain_memory (m, err);
   }

@@ -7,14 +7,16 @@
 
 #include "gpu/kernels.h"
 #include "model/config.h"
+#include "model/fold.h"
 
 struct norm {
-  struct buffer weight, bias; /* float (dim) */
+  struct buffer weight, bias; /* float (dim); empty where they are folded */
+  bool folded;                /* into the linear that reads it */
 };
 
 struct block {
   struct norm norm1, norm2;
-  struct weight qkv, proj, fc1, fc2; /* layer scale is folded into proj and fc2 */
+  struct weight qkv, proj, fc1, fc2; /* layer scale is in proj and fc2 */
 };
 
 struct vit_model {
@@ -24,9 +26,10 @@ struct vit_model {
   struct vit_preprocess preprocess;
   char **labels;          /* (classes) */
   enum store store;       /* of weights */
+  uint32_t folds;         /* enum fold: those wanted, later those done where each layer doesn't say it itself */
   enum store activations; /* of what the linears read, but for the pooled vector, which is float */
   struct weight patch_embed;
-  struct buffer prefix, pos; /* float (num_prefix, dim), (tokens, dim) */
+  struct buffer prefix, pos; /* float (num_prefix, dim), (tokens, dim); empty where patch_embed's bias has them */
   struct norm patch_norm, pre_norm, norm, pool_norm, head_norm;
   struct block *blocks; /* (depth) */
   struct weight head_fc1, head;
@@ -34,5 +37,17 @@ struct vit_model {
 };
 
 vit_model *model_ref (vit_model *m);
+
+/* The network's input: rows of an image, of which the first ones are zero and stand for prefix tokens. */
+static inline uint32_t
+model_input_prefix (const vit_model *m)
+{
+  return m->folds & FOLD_POSITIONS ? m->cfg.num_prefix : 0;
+}
+static inline uint32_t
+model_input_rows (const vit_model *m)
+{
+  return model_input_prefix (m) + config_patches (&m->cfg);
+}
 
 #endif

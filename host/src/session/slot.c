@@ -145,17 +145,22 @@ slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vit_err
   const struct preprocess_plan *plan = &f->plan;
   struct preprocess_v_params v = plan->v;
   const struct buffer *source = f->local.handle ? &f->local : &f->upload;
-  uint32_t patches = config_patches (&s->model->cfg);
+  const vit_model *m = s->model;
+  uint32_t rows = model_input_rows (m), prefix = model_input_prefix (m);
   v.out_stride = s->networks[0].graph.tensors[0].stride;
-  v.out_first = index * patches * v.out_stride;
-  struct span out = { &s->arena, 0,
-    (VkDeviceSize) (index + 1) * patches * v.out_stride * store_size (s->model->activations) };
+  v.out_first = (index * rows + prefix) * v.out_stride;
+  v.zeros = prefix * v.out_stride;
+  for (int c = 0; c < 3 && (m->folds & FOLD_PIXELS); c++) {
+    v.scale[c] = 1 / 128.0f; /* what load.c counts on */
+    v.offset[c] = -1;
+  }
+  struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * rows * v.out_stride * store_size (m->activations) };
   if (source == &f->local && !(f->copy && rec == f->rec))
     recorder_copy (rec, &f->upload, 0, &f->local, 0, plan->upload_size);
   if (!record_preprocess_h (rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
     return false;
   recorder_barrier (rec);
-  return record_preprocess_v (rec, span_all (&f->rows), span_all (&f->tables), out, s->model->activations, &v, err);
+  return record_preprocess_v (rec, span_all (&f->rows), span_all (&f->tables), out, m->activations, &v, err);
 }
 
 static bool

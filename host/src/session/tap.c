@@ -10,7 +10,8 @@
 const char *
 vit_session_tap_name (const vit_session *s, uint32_t index)
 {
-  return index == 0 ? "patches" : graph_op_name (&s->slots[0].networks[0].graph, index - 1);
+  return index == 0 ? graph_input_name (&s->slots[0].networks[0].graph)
+                    : graph_op_name (&s->slots[0].networks[0].graph, index - 1);
 }
 
 static int
@@ -68,8 +69,8 @@ vit_session_tap (vit_session *s, const vit_image *image, const char *name, uint3
   }
   int tap = find_tap (s, name);
   if (tap < 0) {
-    fail (err, VIT_ERR_ARG, "no tensor is called '%.60s'; vit_session_tap_name lists them, from 'patches' to 'logits'",
-        name);
+    fail (err, VIT_ERR_ARG, "no tensor is called '%.60s'; vit_session_tap_name lists them, from '%s' to 'logits'", name,
+        vit_session_tap_name (s, 0));
     return NULL;
   }
   for (uint32_t i = 0; i < s->num_slots; i++)
