@@ -4,6 +4,7 @@
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 
@@ -11,6 +12,7 @@ layout (local_size_x = 4, local_size_y_id = 0) in;
 layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup
 layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_
 layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once
+layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
 
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
@@ -80,7 +82,7 @@ void
 main ()
 {
   const uint lane = gl_SubgroupInvocationID;
-  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_LocalInvocationID.y] & 31u;
+  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_SubgroupID] & 31u;
   const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> 16);
   const uint64_t panel = p.w + uint64_t (nb * p.panel);
   Weight w = Weight (panel + uint64_t (s * 32u));
@@ -101,8 +103,14 @@ main ()
     a1 += x1.v[1] * c;
   }
   const uint mine = s * 3u + (p.table[0] & 1u);
-  sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, 0u), subgroupShuffle (a0, 1u), subgroupShuffle (a0, 2u), subgroupShuffle (a0, 3u));
-  sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, 0u), subgroupShuffle (a1, 1u), subgroupShuffle (a1, 2u), subgroupShuffle (a1, 3u));
+  sums[mine + 0u].q0 = vec4 (BROADCAST ? subgroupBroadcast (a0, 0u) : subgroupShuffle (a0, 0u),
+    BROADCAST ? subgroupBroadcast (a0, 1u) : subgroupShuffle (a0, 1u),
+    BROADCAST ? subgroupBroadcast (a0, 2u) : subgroupShuffle (a0, 2u),
+    BROADCAST ? subgroupBroadcast (a0, 3u) : subgroupShuffle (a0, 3u));
+  sums[mine + 1u].q0 = vec4 (BROADCAST ? subgroupBroadcast (a1, 0u) : subgroupShuffle (a1, 0u),
+    BROADCAST ? subgroupBroadcast (a1, 1u) : subgroupShuffle (a1, 1u),
+    BROADCAST ? subgroupBroadcast (a1, 2u) : subgroupShuffle (a1, 2u),
+    BROADCAST ? subgroupBroadcast (a1, 3u) : subgroupShuffle (a1, 3u));
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
   const uint each = (2u + BLOCKS - 1u) / BLOCKS, column = min (nb * 4u, p.out_dim - 4u);

@@ -11,8 +11,7 @@
  *   one become a single vector load.
  * - Long code is slow to compile, slow to fetch and runs once. So a subgroup does BLOCK values of k for a tile of
  *   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup. They meet in shared memory, where
- *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows. All lanes write the whole
- *   vector, so all must hold the same one: which lane is the last to write differs between versions of the driver.
+ *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows.
  * - Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
  *   that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
  *
@@ -49,11 +48,14 @@ put_header (void)
       half ? "f16" : "f32");
   put ("#extension GL_EXT_buffer_reference : require\n#extension GL_EXT_control_flow_attributes : require\n"
        "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n"
-       "#extension GL_KHR_shader_subgroup_basic : require\n#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
+       "#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
+       "#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
   put ("layout (local_size_x = %u, local_size_y_id = 0) in;\n", lanes);
   put ("layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup\n"
        "layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_\n"
-       "layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once\n\n");
+       "layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once\n"
+       "layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a "
+       "shuffle\n\n");
   put ("layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
@@ -127,7 +129,7 @@ static void
 put_addresses (void)
 {
   put ("  const uint lane = gl_SubgroupInvocationID;\n"
-       "  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_LocalInvocationID.y] & 31u;\n"
+       "  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_SubgroupID] & 31u;\n"
        "  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n",
       CPU_LINEAR_PANELS_Y);
   put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
@@ -159,7 +161,9 @@ put_products (void)
   }
 }
 
-/* A store to one place from all lanes of a uniform value is a scalar store; lane 0 gets each lane's value in turn. */
+/* A store to one place of what is the same in all lanes is a scalar store. How a value gets from one lane to all is a
+ * matter of the compiler: lavapipe of Mesa 22.3 keeps its stride with a shuffle, 25.0 with a broadcast; the other
+ * way round either is three to seven times as slow. */
 static void
 put_exchange (void)
 {
@@ -168,7 +172,8 @@ put_exchange (void)
     for (unsigned i = 0; i < lanes; i += 4) {
       put ("  sums[mine + %uu].q%u = vec4 (", r, i / 4);
       for (unsigned j = i; j < i + 4; j++)
-        put ("subgroupShuffle (a%u, %uu)%s", r, j, j < i + 3 ? ", " : ");\n");
+        put ("BROADCAST ? subgroupBroadcast (a%u, %uu) : subgroupShuffle (a%u, %uu)%s", r, j, r, j,
+            j < i + 3 ? ",\n    " : ");\n");
     }
   put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
 }

@@ -86,7 +86,10 @@ read_limits (vit_device *dev)
   c->unrolled = c->software && c->buffer_address && (!kernels || strcmp (kernels, "plain") != 0)
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
-      && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
+      && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT)
+      && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_BALLOT_BIT);
+  /* the year of lavapipe that learned clustered operations also learned this */
+  c->broadcasts = c->unrolled && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_CLUSTERED_BIT);
   c->timeline = has_timeline (dev);
   /* Compilers that can multiply matrices across a subgroup also follow what is uniform through loops: lavapipe does both
    * from the same year on. What it promises wrongly costs speed, not right answers. */

@@ -147,7 +147,8 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
 {
   const struct weight *w = call->weight;
   const struct linear_params *p = &call->p;
-  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size, es = store_size (w->store);
+  const struct caps *caps = device_caps (recorder_device (rec));
+  uint32_t lanes = caps->subgroup_size, es = store_size (w->store);
   uint32_t step = p->rows >= ROWS ? ROWS : 1, row0 = part->tile0 * step, column0 = part->panel0 * lanes;
   uint32_t k0 = part->round * part->cut.blocks * BLOCK;
   bool first = part->round == 0, last = part->round + 1 == part->cut.rounds;
@@ -177,7 +178,7 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
   bool pairs = w->out_dim % 2 == 0 && p->y_first % 2 == 0 && p->y_stride % 2 == 0 && part->cut.blocks < ROWS;
   struct dispatch d = {
     .shader = unrolled_shader (lanes, w->store),
-    .spec = { 3, { part->cut.blocks, act, pairs } },
+    .spec = { 4, { part->cut.blocks, act, pairs, caps->broadcasts } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { part->tiles, part->grid.y, part->grid.z },

@@ -17,7 +17,8 @@ struct caps {
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
   bool unrolled; /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
-  bool loops;    /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
+  bool broadcasts; /* unrolled, and its compiler is at home with subgroupBroadcast */
+  bool loops;      /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
   uint32_t subgroup_size;
   uint32_t max_push;        /* bytes */
   uint32_t max_shared;      /* bytes of a workgroup */
