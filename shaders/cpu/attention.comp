@@ -6,6 +6,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "cpu_attention.h"
@@ -21,6 +22,7 @@ layout (constant_id = 1) const uint TILES = 1;     // of ROWS tokens, of one sub
 layout (constant_id = 2) const uint HEAD_DIM = 64;
 layout (constant_id = 3) const uint CHUNK = 32;    // of the head that goes through shared memory at once; even
 layout (constant_id = 4) const uint GROUP = 16;    // of a chunk that is stored at once
+layout (constant_id = 5) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
 const uint ROWS = CPU_ATTENTION_ROWS, TABLE = CPU_ATTENTION_TABLE, PITCH = CHUNK | 1u, NUM = TILES * ROWS;
 const float LOWEST = -3.0e38;
 
@@ -33,17 +35,23 @@ shared Vector queries[HEAD_DIM];          // transposed and scaled
 shared Vector tops[BLOCKS], totals[BLOCKS];
 shared Vector parts[BLOCKS * PITCH + 1u];
 
-// Every lane writes the whole vector, and which one is the last differs between versions of the driver.
+// gen_linear.c says why there are two ways.
+#define ALL(v, i) (BROADCAST ? subgroupBroadcast (v, i) : subgroupShuffle (v, i))
+#define FOUR(v, i) vec4 (ALL (v, i), ALL (v, i + 1), ALL (v, i + 2), ALL (v, i + 3))
+#if LANES == 4
+#define STORE(to, v) to.q[0] = FOUR (v, 0);
+#elif LANES == 8
+#define STORE(to, v) { to.q[0] = FOUR (v, 0); to.q[1] = FOUR (v, 4); }
+#else
 #define STORE(to, v)                                                                                                   \
-  [[unroll]] for (uint i_ = 0; i_ < LANES; i_ += 4)                                                                    \
-    to.q[i_ / 4] = vec4 (subgroupShuffle (v, i_), subgroupShuffle (v, i_ + 1u), subgroupShuffle (v, i_ + 2u),          \
-      subgroupShuffle (v, i_ + 3u));
+  { to.q[0] = FOUR (v, 0); to.q[1] = FOUR (v, 4); to.q[2] = FOUR (v, 8); to.q[3] = FOUR (v, 12); }
+#endif
 
 void
 main ()
 {
   const uint lane = gl_SubgroupInvocationID;
-  const uint s = (p.table[gl_LocalInvocationID.y & 15u] | p.table[gl_LocalInvocationID.y >> 4] << 4) & 63u;
+  const uint s = (p.table[gl_SubgroupID & 15u] | p.table[gl_SubgroupID >> 4] << 4) & 63u;
   const uint block = p.table[gl_WorkGroupID.x] + p.table[gl_WorkGroupID.y] * TABLE, head = p.table[gl_WorkGroupID.z];
   // the last queries and tokens are reached by beginning early; where less than LANES attend, others are read along
   const uint q0 = min (block * LANES, max (p.queries, LANES) - LANES), t0 = min (s * NUM, p.tokens - NUM);

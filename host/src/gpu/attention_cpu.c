@@ -85,7 +85,7 @@ record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, co
     push.table[i] = i;
   struct dispatch d = {
     .shader = unrolled_shader (caps->subgroup_size),
-    .spec = { 5, { cut.blocks, cut.tiles, p->head_dim, cut.chunk, cut.group } },
+    .spec = { 6, { cut.blocks, cut.tiles, p->head_dim, cut.chunk, cut.group, caps->broadcasts } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { blocks < TABLE ? blocks : TABLE, ceil_div (blocks, TABLE), 0 },
