@@ -8,7 +8,8 @@
 #define uint uint32_t
 #endif
 
-#define CPU_LOOP_BLOCK 32u /* values of k that are written out */
+#define CPU_LOOP_BLOCK  32u    /* values of k that are written out */
+#define CPU_LOOP_GROUPS 32768u /* rows of LayerNorm in dimension x of its workgroups; more go to y */
 
 /* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES
  * weights; halves are joined in pairs of k, the even one in the low half of a word. Addresses are bytes. */
@@ -22,6 +23,22 @@ struct cpu_loop_linear_params {
   uint k_last;       /* bytes to the last block of x, which begins early: its doubled weights are zero */
   uint add;          /* 1: y += result */
   uint bias_rows;
+};
+
+/* Of all heads of all images. Addresses are bytes. */
+struct cpu_loop_attention_params {
+  uint64_t qkv, y;
+  uint tokens, queries;
+  uint token, y_token; /* bytes from one token's q, k and v to the next's; of the output */
+  uint width;          /* bytes from a token's q to its k, and on to its v */
+  float scale;         /* of q k^T, times log2 (e) */
+};
+
+struct cpu_loop_layernorm_params {
+  uint64_t x, y, weight, bias; /* addresses; without AFFINE the last two are not read */
+  uint rows, dim;
+  uint x_row, y_row; /* bytes from one row to the next */
+  float eps;
 };
 
 #ifdef VIT_C

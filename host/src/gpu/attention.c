@@ -1,6 +1,7 @@
 /* Attention: records the kernel that fits the head size and the device. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention_cpu.h"
+#include "gpu/rows_loop.h"
 
 /* The widest cut of a head that spills no register: 64 of q and 32 of the sum make 96, with 128 ACO begins to spill on
  * gfx1100 (Mesa 22.3.6). A CPU has its stack in the cache, and repeated scores would cost it more. */
@@ -21,6 +22,8 @@ record_attention (struct recorder *rec, struct span qkv, struct span out, enum s
 {
   struct attention_params full = *params, *p = &full;
   p->queries = p->queries ? p->queries : p->tokens;
+  if (store == STORE_F32 && attention_loop_suits (recorder_device (rec), p))
+    return record_attention_loop (rec, qkv, out, p, err);
   if (store == STORE_F32 && attention_cpu_suits (recorder_device (rec), p))
     return record_attention_cpu (rec, qkv, out, p, err);
   uint32_t slice = choose_slice (p->head_dim, device_caps (recorder_device (rec))->software);

@@ -52,9 +52,9 @@ attention_cpu_suits (const vit_device *dev, const struct attention_params *p)
 {
   const struct caps *caps = device_caps (dev);
   struct cut cut;
-  return caps->unrolled && p->tokens >= caps->subgroup_size && p->tokens <= caps->subgroup_size * TABLE * TABLE
-      && p->head_dim % 2 == 0 && p->out_stride % 2 == 0 && cut_tokens (caps, p->tokens, &cut)
-      && cut_head (caps, p->head_dim, &cut);
+  return caps->unrolled && !caps->loops && p->tokens >= caps->subgroup_size
+      && p->tokens <= caps->subgroup_size * TABLE * TABLE && p->head_dim % 2 == 0 && p->out_stride % 2 == 0
+      && cut_tokens (caps, p->tokens, &cut) && cut_head (caps, p->head_dim, &cut);
 }
 
 static enum shader

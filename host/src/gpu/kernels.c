@@ -1,6 +1,7 @@
 /* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/layernorm_cpu.h"
+#include "gpu/rows_loop.h"
 
 enum { GROUPS_X = 32768 }; /* rows beyond that go to the second dimension: 65535 a dimension is guaranteed */
 
@@ -14,6 +15,8 @@ bool
 record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err)
 {
+  if (y_store == STORE_F32 && layernorm_loop_suits (recorder_device (rec), p))
+    return record_layernorm_loop (rec, x, weight, bias, y, p, err);
   if (y_store == STORE_F32 && layernorm_cpu_suits (recorder_device (rec), p))
     return record_layernorm_cpu (rec, x, weight, bias, y, p, err);
   struct dispatch d = {

@@ -17,7 +17,7 @@ bool
 layernorm_cpu_suits (const vit_device *dev, const struct layernorm_params *p)
 {
   const struct caps *caps = device_caps (dev);
-  return caps->unrolled && p->dim % 2 == 0 && p->dim >= 2 * caps->subgroup_size && p->dim <= MAX_DIM
+  return caps->unrolled && !caps->loops && p->dim % 2 == 0 && p->dim >= 2 * caps->subgroup_size && p->dim <= MAX_DIM
       && p->y_first % 2 == 0 && p->y_stride % 2 == 0;
 }
 

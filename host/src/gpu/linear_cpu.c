@@ -82,8 +82,8 @@ linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim)
 {
   const struct caps *caps = device_caps (dev);
   uint32_t lanes = caps->subgroup_size;
-  return caps->unrolled && caps->max_invocations >= lanes * CPU_LINEAR_MAX_BLOCKS && in_dim >= BLOCK && out_dim >= lanes
-      && packed_bytes (lanes, STORE_F32, in_dim, out_dim) <= UINT32_MAX;
+  return caps->unrolled && !caps->loops && caps->max_invocations >= lanes * CPU_LINEAR_MAX_BLOCKS && in_dim >= BLOCK
+      && out_dim >= lanes && packed_bytes (lanes, STORE_F32, in_dim, out_dim) <= UINT32_MAX;
 }
 
 /* One panel of columns from c0 on. Block b begins at k = BLOCK * b, the last one earlier where it would run over the

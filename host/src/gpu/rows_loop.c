@@ -1,0 +1,86 @@
+/* Records the looping attention and LayerNorm kernels. */
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gpu/rows_loop.h"
+
+#include "cpu/cpu_loop.h"
+
+enum { MAX_HEAD_DIM = 256 }; /* the code and the stack grow with it */
+
+_Static_assert(sizeof (struct cpu_loop_attention_params) <= MAX_PUSH, "push constants over the guaranteed size");
+_Static_assert(sizeof (struct cpu_loop_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
+
+static uint32_t
+ceil_div (uint32_t a, uint32_t b)
+{
+  return (a + b - 1) / b;
+}
+
+bool
+attention_loop_suits (const vit_device *dev, const struct attention_params *p)
+{
+  const struct caps *caps = device_caps (dev);
+  return caps->loops && p->head_dim <= MAX_HEAD_DIM && p->heads <= caps->max_groups[1]
+      && p->batch <= caps->max_groups[2];
+}
+
+bool
+record_attention_loop (struct recorder *rec, struct span qkv, struct span out, const struct attention_params *p,
+    vit_error *err)
+{
+  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
+  struct cpu_loop_attention_params push = {
+    .qkv = qkv.buffer->address + qkv.offset,
+    .y = out.buffer->address + out.offset,
+    .tokens = p->tokens,
+    .queries = p->queries,
+    .token = 4 * p->qkv_stride,
+    .y_token = 4 * p->out_stride,
+    .width = 4 * p->heads * p->head_dim,
+    .scale = p->scale,
+  };
+  struct dispatch d = {
+    .shader = lanes == 4 ? SHADER_cpu_attention_loop_4
+        : lanes == 8     ? SHADER_cpu_attention_loop_8
+                         : SHADER_cpu_attention_loop_16,
+    .spec = { 1, { p->head_dim } },
+    .push = &push,
+    .push_size = sizeof push,
+    .groups = { ceil_div (p->queries, lanes), p->heads, p->batch },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+bool
+layernorm_loop_suits (const vit_device *dev, const struct layernorm_params *p)
+{
+  const struct caps *caps = device_caps (dev);
+  return caps->loops && caps->subgroup_arithmetic && p->dim >= caps->subgroup_size;
+}
+
+bool
+record_layernorm_loop (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
+    struct span y, const struct layernorm_params *p, vit_error *err)
+{
+  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
+  struct cpu_loop_layernorm_params push = {
+    .x = x.buffer->address + x.offset + 4 * (uint64_t) p->x_first,
+    .y = y.buffer->address + y.offset + 4 * (uint64_t) p->y_first,
+    .weight = weight ? weight->address : 0,
+    .bias = bias ? bias->address : 0,
+    .rows = p->rows,
+    .dim = p->dim,
+    .x_row = 4 * p->x_stride,
+    .y_row = 4 * p->y_stride,
+    .eps = p->eps,
+  };
+  struct dispatch d = {
+    .shader = lanes == 4 ? SHADER_cpu_layernorm_loop_4
+        : lanes == 8     ? SHADER_cpu_layernorm_loop_8
+                         : SHADER_cpu_layernorm_loop_16,
+    .spec = { 1, { weight != NULL } },
+    .push = &push,
+    .push_size = sizeof push,
+    .groups = { p->rows < CPU_LOOP_GROUPS ? p->rows : CPU_LOOP_GROUPS, ceil_div (p->rows, CPU_LOOP_GROUPS), 1 },
+  };
+  return recorder_dispatch (rec, &d, err);
+}

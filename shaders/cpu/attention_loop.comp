@@ -1,0 +1,69 @@
+// out = softmax (q k^T * scale) v for every head: for CPU devices whose compiler keeps loops uniform.
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#version 450
+#extension GL_EXT_buffer_reference : require
+#extension GL_EXT_control_flow_attributes : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_basic : require
+#include "cpu_loop.h"
+
+// One subgroup does LANES queries of one head, a lane each: keys and values are then the same number in all lanes, and a
+// query's softmax stays in its lane. KEYS of them are done at once, by online softmax (Milakov and Gimelshein, Online
+// normalizer calculation for softmax); the query and the sum lie on the stack, which is in the cache.
+layout (local_size_x = LANES) in;
+layout (constant_id = 0) const uint HEAD_DIM = 64;
+const uint KEYS = 8;
+const float LOWEST = -3.0e38;
+
+layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Output { float v[]; };
+layout (push_constant) uniform P { cpu_loop_attention_params p; };
+
+void
+main ()
+{
+  const uint lane = gl_SubgroupInvocationID, head = gl_WorkGroupID.y, image = gl_WorkGroupID.z;
+  const uint query = gl_WorkGroupID.x * LANES + lane;
+  const uint64_t qkv = p.qkv + uint64_t (image * p.tokens) * p.token + head * (HEAD_DIM * 4u);
+  Floats mine = Floats (qkv + uint64_t (min (query, p.queries - 1)) * p.token);
+  float q[HEAD_DIM], sum[HEAD_DIM], top = LOWEST, total = 0.0;
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++) {
+    q[d] = mine.v[d] * p.scale;
+    sum[d] = 0.0;
+  }
+  // once more than needed, with all lanes asleep: see linear_loop.comp
+  [[dont_unroll]] for (uint t0 = 0; t0 < p.tokens; t0 += KEYS) {
+    float score[KEYS], higher = top;
+    uint64_t key[KEYS];
+    [[unroll]] for (uint r = 0; r < KEYS; r++) {
+      key[r] = qkv + uint64_t (min (t0 + r, p.tokens - 1)) * p.token + p.width;
+      score[r] = 0.0;
+    }
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
+      [[unroll]] for (uint r = 0; r < KEYS; r++)
+        score[r] += Floats (key[r]).v[d] * q[d];
+    [[unroll]] for (uint r = 0; r < KEYS; r++) {
+      score[r] = mix (LOWEST, score[r], t0 + r < p.tokens);
+      higher = max (higher, score[r]);
+    }
+    const float keep = exp2 (top - higher);
+    total *= keep;
+    [[unroll]] for (uint r = 0; r < KEYS; r++) {
+      score[r] = exp2 (score[r] - higher);
+      total += score[r];
+    }
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++) {
+      sum[d] *= keep;
+      [[unroll]] for (uint r = 0; r < KEYS; r++)
+        sum[d] += Floats (key[r] + uint64_t (p.width)).v[d] * score[r];
+    }
+    top = higher;
+  }
+  if (query >= p.queries)
+    return;
+  const float scale = 1.0 / total;
+  Output y = Output (p.y + uint64_t (image * p.queries + query) * p.y_token + head * (HEAD_DIM * 4u));
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
+    y.v[d] = sum[d] * scale;
+}
