@@ -99,8 +99,9 @@ struct linear_call {
   struct linear_params p; /* in_dim, out_dim, w_stride, bias_rows are filled in from the weight */
   enum store x_store, y_store;
 };
-/* p.norm needs such a weight: not every kernel normalises what it reads. */
-bool linear_normalises (const struct weight *w);
+/* Would the kernel that does the call of normalised rows do that of rows to be normalised (p.norm) as well? Not every
+ * one can, and a better kernel is worth more than a LayerNorm saved. */
+bool linear_normalises (const vit_device *dev, const struct linear_call *without, const struct linear_call *with);
 bool record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err);
 bool record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p,

@@ -124,9 +124,11 @@ linear_static_choice (const vit_device *dev, const struct linear_call *call)
 }
 
 bool
-linear_normalises (const struct weight *w)
+linear_normalises (const vit_device *dev, const struct linear_call *without, const struct linear_call *with)
 {
-  return w->layout == LAYOUT_ROWS;
+  struct linear_call plain = linear_complete (without), normed = linear_complete (with);
+  const struct linear_kernel *k = linear_static_choice (dev, &plain);
+  return k->suits (dev, &normed, k);
 }
 
 bool

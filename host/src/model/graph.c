@@ -11,10 +11,12 @@
 
 enum op_kind { OP_LINEAR, OP_LAYERNORM, OP_TOKENS, OP_ATTENTION, OP_POOL };
 
+enum { NAME = 40 };
+
 /* One kernel call. x and y are indices of tensors. */
 struct op {
   enum op_kind kind;
-  char name[40];
+  char name[NAME];
   uint32_t x, y;
   const struct weight *weight; /* LINEAR */
   const struct norm *norm;     /* LAYERNORM */
@@ -157,6 +159,43 @@ one_of (const struct graph *g, uint32_t tensor, uint32_t r, uint32_t of)
   return (struct rows) { g->batch, r * stride, of * stride };
 }
 
+/* Rows of a tensor. */
+struct place {
+  uint32_t tensor;
+  struct rows rows;
+};
+
+static struct linear_call
+call_of (const struct graph *g, const struct op *op)
+{
+  const struct tensor_slot *x = &g->tensors[op->x], *y = &g->tensors[op->y];
+  return (struct linear_call) {
+    .weight = op->weight, .p = op->p.linear, .x_store = x->store, .y_store = y->store
+  };
+}
+
+/* y = act (w norm (x)). Where the norm is folded and the kernel that would be taken normalises what it reads, in one;
+ * else by way of `normed`. The names are those of normed and y. */
+static void
+emit_normed (struct graph *g, const struct norm *n, const struct weight *w, struct place x, struct place normed,
+    struct place y, uint32_t act, const char *norm_name, const char *name)
+{
+  struct op without = { .x = normed.tensor, .y = y.tensor }, with = { .x = x.tensor, .y = y.tensor };
+  set_linear (&without, w, normed.rows, y.rows, act, 0);
+  set_linear (&with, w, x.rows, y.rows, act, 0);
+  with.p.linear.norm = 1;
+  with.p.linear.eps = g->model->cfg.eps;
+  struct linear_call call = call_of (g, &without), call_with = call_of (g, &with);
+  if (n->folded && linear_normalises (g->model->dev, &call, &call_with)) {
+    struct op *op = add (g, OP_LINEAR, x.tensor, y.tensor, "%s", name);
+    op->weight = w;
+    op->p = with.p;
+    return;
+  }
+  set_norm (g, add (g, OP_LAYERNORM, x.tensor, normed.tensor, "%s", norm_name), n, x.rows, normed.rows);
+  set_linear (add (g, OP_LINEAR, normed.tensor, y.tensor, "%s", name), w, normed.rows, y.rows, act, 0);
+}
+
 /* patches -> the stream of tokens; returns its tensor, float (B * T, C) */
 static uint32_t
 emit_tokens (struct graph *g, uint32_t patches)
@@ -210,11 +249,13 @@ emit_attention (struct graph *g, uint32_t i, uint32_t stream, const struct scrat
   const struct vit_config *c = &g->model->cfg;
   const struct block *b = &g->model->blocks[i];
   uint32_t folds = g->model->folds;
-  struct op *op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm1%s", i, mark (b->norm1.folded));
-  set_norm (g, op, &b->norm1, all (g, stream), all (g, s->normed));
-  op = add (g, OP_LINEAR, s->normed, s->qkv, "blocks.%u.attn.qkv%s", i, mark (folds & (FOLD_SCALE | FOLD_BIASES)));
-  set_linear (op, &b->qkv, all (g, s->normed), all (g, s->qkv), VIT_ACT_NONE, 0);
-  op = add (g, OP_ATTENTION, s->qkv, s->attended, "blocks.%u.attn%s", i, mark (!q.all || (folds & FOLD_BIASES)));
+  char norm_name[NAME], name[NAME];
+  snprintf (norm_name, NAME, "blocks.%u.norm1%s", i, mark (b->norm1.folded));
+  snprintf (name, NAME, "blocks.%u.attn.qkv%s", i, mark (folds & (FOLD_SCALE | FOLD_BIASES)));
+  emit_normed (g, &b->norm1, &b->qkv, (struct place) { stream, all (g, stream) },
+      (struct place) { s->normed, all (g, s->normed) }, (struct place) { s->qkv, all (g, s->qkv) }, VIT_ACT_NONE,
+      norm_name, name);
+  struct op *op = add (g, OP_ATTENTION, s->qkv, s->attended, "blocks.%u.attn%s", i, mark (!q.all || (folds & FOLD_BIASES)));
   op->p.attention = (struct attention_params) {
     .batch = g->batch,
     .tokens = config_tokens (c),
@@ -240,10 +281,11 @@ emit_rest (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *s
   struct rows hidden = q.all ? all (g, s->hidden) : one_of (g, s->hidden, r, q.num);
   struct op *op = add (g, OP_LINEAR, s->attended, stream, "blocks.%u.attn.residual%s", i, mark (!q.all));
   set_linear (op, &b->proj, attended, in, VIT_ACT_NONE, 1);
-  op = add (g, OP_LAYERNORM, stream, s->normed, "blocks.%u.norm2%s", i, mark (!q.all || b->norm2.folded));
-  set_norm (g, op, &b->norm2, in, normed);
-  op = add (g, OP_LINEAR, s->normed, s->hidden, "blocks.%u.mlp.act%s", i, mark (!q.all));
-  set_linear (op, &b->fc1, normed, hidden, c->act, 0);
+  char norm_name[NAME], name[NAME];
+  snprintf (norm_name, NAME, "blocks.%u.norm2%s", i, mark (!q.all || b->norm2.folded));
+  snprintf (name, NAME, "blocks.%u.mlp.act%s", i, mark (!q.all));
+  emit_normed (g, &b->norm2, &b->fc1, (struct place) { stream, in }, (struct place) { s->normed, normed },
+      (struct place) { s->hidden, hidden }, c->act, norm_name, name);
   op = add (g, OP_LINEAR, s->hidden, stream, "blocks.%u%s", i, mark (!q.all));
   set_linear (op, &b->fc2, hidden, in, VIT_ACT_NONE, 1);
 }
@@ -263,13 +305,33 @@ emit_block (struct graph *g, uint32_t i, uint32_t stream, const struct scratch *
     emit_rest (g, i, stream, s, one_of (g, stream, r, tokens), r, q);
 }
 
-/* The stream -> one vector an image, float; returns its tensor and in *x where its rows are. */
-static uint32_t
-emit_pool (struct graph *g, uint32_t stream, struct rows *x)
+/* What the head's first linear reads: rows of x, which a norm that is folded into the linear has yet to normalise. */
+struct pooled {
+  struct place x;
+  const struct norm *norm; /* NULL: none is left to do */
+  const char *name;        /* of what it makes */
+};
+
+/* A norm over one vector an image: now, or with the linear that it is folded into. */
+static void
+pool_norm (struct graph *g, struct pooled *p, const struct norm *n, const char *name)
+{
+  p->norm = n;
+  p->name = name;
+  if (n->folded)
+    return;
+  uint32_t normed = new_tensor (g, g->batch, g->model->cfg.dim, STORE_F32);
+  set_norm (g, add (g, OP_LAYERNORM, p->x.tensor, normed, "%s", name), n, p->x.rows, all (g, normed));
+  *p = (struct pooled) { { normed, all (g, normed) }, NULL, NULL };
+}
+
+/* The stream -> one vector an image, float. */
+static struct pooled
+emit_pool (struct graph *g, uint32_t stream)
 {
   const vit_model *m = g->model;
   struct dims d = dims_of (g);
-  *x = one_of (g, stream, 0, d.T); /* the class token is row 0 of each image */
+  struct pooled p = { { stream, one_of (g, stream, 0, d.T) }, NULL, NULL }; /* the class token is row 0 of each image */
   if (m->cfg.pool == POOL_MEAN) {
     if (m->cfg.final_norm) {
       uint32_t normed = new_tensor (g, d.B * d.T, d.C, STORE_F32);
@@ -281,47 +343,42 @@ emit_pool (struct graph *g, uint32_t stream, struct rows *x)
     struct op *op =
         add (g, OP_POOL, stream, mean, "%s%s", m->cfg.pool_norm ? "pool.mean" : "pool", mark (m->norm.folded));
     op->p.pool = (struct pool_params) { d.B, d.T, m->cfg.num_prefix, d.C };
-    stream = mean;
-    *x = all (g, stream);
-  } else if (m->cfg.final_norm) { /* of the class token alone: no other row is looked at */
-    uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    struct op *op =
-        add (g, OP_LAYERNORM, stream, normed, "%s%s", m->cfg.pool_norm ? "norm.token" : "pool", mark (m->norm.folded));
-    set_norm (g, op, &m->norm, *x, all (g, normed));
-    stream = normed;
-    *x = all (g, stream);
-  }
-  if (m->cfg.pool_norm) {
-    uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, stream, normed, "pool%s", mark (m->pool_norm.folded)), &m->pool_norm, *x,
-        all (g, normed));
-    stream = normed;
-    *x = all (g, stream);
-  }
-  return stream;
+    p.x = (struct place) { mean, all (g, mean) };
+  } else if (m->cfg.final_norm) /* of the class token alone: no other row is looked at */
+    pool_norm (g, &p, &m->norm, m->cfg.pool_norm ? "norm.token" : m->norm.folded ? "pool.folded" : "pool");
+  if (m->cfg.pool_norm)
+    pool_norm (g, &p, &m->pool_norm, m->pool_norm.folded ? "pool.folded" : "pool");
+  if (m->cfg.head == HEAD_MLP)
+    pool_norm (g, &p, &m->head_norm, m->head_norm.folded ? "head.norm.folded" : "head.norm");
+  return p;
+}
+
+/* y = act (w x), x normalised if that is left to do; returns y. */
+static uint32_t
+emit_head_linear (struct graph *g, const struct pooled *p, const struct weight *w, uint32_t act, enum store store,
+    const char *name)
+{
+  const struct vit_config *c = &g->model->cfg;
+  uint32_t normed = p->norm ? new_tensor (g, g->batch, c->dim, STORE_F32) : 0;
+  uint32_t out = new_tensor (g, g->batch, w->out_dim, store);
+  struct place y = { out, all (g, out) };
+  if (p->norm)
+    emit_normed (g, p->norm, w, p->x, (struct place) { normed, all (g, normed) }, y, act, p->name, name);
+  else
+    set_linear (add (g, OP_LINEAR, p->x.tensor, out, "%s", name), w, p->x.rows, y.rows, act, 0);
+  return out;
 }
 
 static void
-emit_head (struct graph *g, uint32_t x, struct rows rows)
+emit_head (struct graph *g, struct pooled p)
 {
   const vit_model *m = g->model;
-  struct dims d = dims_of (g);
-  if (m->cfg.head == HEAD_MLP) {
-    uint32_t normed = new_tensor (g, d.B, d.C, STORE_F32);
-    set_norm (g, add (g, OP_LAYERNORM, x, normed, "head.norm%s", mark (m->head_norm.folded)), &m->head_norm, rows,
-        all (g, normed));
-    x = normed;
-    rows = all (g, x);
-  }
   if (m->cfg.head != HEAD_LINEAR) {
-    uint32_t hidden = new_tensor (g, d.B, m->cfg.head_hidden, m->activations);
-    set_linear (add (g, OP_LINEAR, x, hidden, "head.hidden"), &m->head_fc1, rows, all (g, hidden),
-        m->cfg.head == HEAD_TANH ? VIT_ACT_TANH : (uint32_t) m->cfg.act, 0);
-    x = hidden;
-    rows = all (g, x);
+    uint32_t act = m->cfg.head == HEAD_TANH ? VIT_ACT_TANH : (uint32_t) m->cfg.act;
+    uint32_t hidden = emit_head_linear (g, &p, &m->head_fc1, act, m->activations, "head.hidden");
+    p = (struct pooled) { { hidden, all (g, hidden) }, NULL, NULL };
   }
-  uint32_t logits = new_tensor (g, d.B, m->cfg.classes, STORE_F32);
-  set_linear (add (g, OP_LINEAR, x, logits, "logits"), &m->head, rows, all (g, logits), VIT_ACT_NONE, 0);
+  emit_head_linear (g, &p, &m->head, VIT_ACT_NONE, STORE_F32, "logits");
 }
 
 /* Gives each tensor the lowest place where nothing lies that lives at the same time. In order of creation, so that the
@@ -332,6 +389,8 @@ plan_arena (struct graph *g)
   for (uint32_t i = 0; i < g->num_tensors; i++) {
     struct tensor_slot *t = &g->tensors[i];
     bool moved = true;
+    if (t->first_op == UINT32_MAX) /* nobody's: of a norm that the linear after it does */
+      continue;
     while (moved) {
       moved = false;
       for (uint32_t j = 0; j < i; j++) {
@@ -368,9 +427,7 @@ graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *
   };
   for (uint32_t i = 0; i < c->depth; i++)
     emit_block (g, i, stream, &s);
-  struct rows pooled;
-  uint32_t x = emit_pool (g, stream, &pooled);
-  emit_head (g, x, pooled);
+  emit_head (g, emit_pool (g, stream));
   plan_arena (g);
   return true;
 }

@@ -21,7 +21,7 @@ struct graph {
   uint32_t batch;
   struct op *ops;
   uint32_t num_ops, max_ops;
-  struct tensor_slot tensors[16];
+  struct tensor_slot tensors[20];
   uint32_t num_tensors;
   uint64_t arena_bytes;
 };
