@@ -5,7 +5,7 @@ import json
 import torch
 import transformers
 from torch import nn
-from transformers import AutoImageProcessor, AutoModelForImageClassification
+from transformers import AutoImageProcessor
 
 import common
 
@@ -73,18 +73,30 @@ MODELS = {
     "hf-deit-pos-up": row(
         "DeiT at a larger size, both prefix rows kept", dict(image_size=12),
         dict(size=square(23), crop_size=square(20), do_center_crop=True), kind="DeiT", dtype=torch.float16),
+    "hf-deit-teacher": row(
+        "DeiT with teacher: the mean of the class token's head and the distillation token's",
+        dict(image_size=32, patch_size=8),
+        dict(size=square(37), crop_size=square(32), do_center_crop=True, resample=BICUBIC, **IMAGENET),
+        kind="DeiT", head="ImageClassificationWithTeacher", labels=True),
+    "hf-deit-teacher-pos-up": row(
+        "DeiT with teacher at a larger size, no q, k, v bias", dict(image_size=12, qkv_bias=False),
+        dict(size=square(23), crop_size=square(20), do_center_crop=True), kind="DeiT",
+        head="ImageClassificationWithTeacher", dtype=torch.float16),
 }
+
+
+def class_of(spec):
+    return getattr(transformers, spec["kind"] + "For" + spec.get("head", "ImageClassification"))
 
 
 def build(spec):
     config_class = getattr(transformers, spec["kind"] + "Config")
-    model_class = getattr(transformers, spec["kind"] + "ForImageClassification")
     config = dict(spec["config"])
     if spec.get("labels"):
         names = [f"thing {i}, of {config['num_labels']}" for i in range(config["num_labels"])]
         config["id2label"], config["label2id"] = dict(enumerate(names)), {n: i for i, n in enumerate(names)}
         del config["num_labels"]
-    return model_class(config_class(**config))
+    return class_of(spec)(config_class(**config))
 
 
 def save(spec, model, folder):
@@ -97,8 +109,8 @@ def save(spec, model, folder):
     processor(**spec["prep"]).save_pretrained(folder)
 
 
-def load(folder):
-    model = AutoModelForImageClassification.from_pretrained(folder, dtype=torch.float64)
+def load(spec, folder):
+    model = class_of(spec).from_pretrained(folder, dtype=torch.float64)
     processor = AutoImageProcessor.from_pretrained(folder)
     return model.eval(), processor
 
@@ -125,7 +137,8 @@ def attach(model, base):
         taps.input(layer.mlp.fc2, f"blocks.{i}.mlp.act")
         taps.output(layer, f"blocks.{i}")
     taps.output(base.layernorm, "norm")
-    taps.input(model.classifier, "pool")
+    if hasattr(model, "classifier"):  # else two tensors, which no hook joins
+        taps.input(model.classifier, "pool")
     return taps
 
 
@@ -147,7 +160,7 @@ def generate(name, spec, folder, load_picture):
     model = common.fill(build(spec), name, spec.get("dtype", torch.float32), spec.get("adjust"))
     checkpoint = folder / "checkpoint"
     save(spec, model, checkpoint)
-    model, processor = load(checkpoint)
+    model, processor = load(spec, checkpoint)
     base = getattr(model, model.base_model_prefix)
     pictures = spec.get("pictures", common.FEW)
     pixels = [processor(images=load_picture(p), return_tensors="pt").pixel_values.double() for p in pictures]

@@ -134,6 +134,12 @@ MODELS = {
         pictures=("33x47", "300x200", "480x270", "1x1")),
     "timm-center-full": row(
         "center crop at 100 %", dict(), dict(crop_pct=1.0), pictures=common.ALL, dtype=torch.float16),
+    "timm-distilled": row(
+        "DeiT distilled: the mean of the class token's head and the distillation token's", dict(), labels="list",
+        entry="deit_tiny_distilled_patch16_224", pictures=common.ALL),
+    "timm-distilled-pos-down": row(
+        "DeiT distilled at another size, both prefix rows kept", dict(img_size=28), resized=(12, 16),
+        entry="deit_tiny_distilled_patch16_224"),
     "bare-64": row(
         "a bare .safetensors file with timm's names; one head of 64", dict(
             embed_dim=64, num_heads=1, depth=1, mlp_ratio=1.0, img_size=16, patch_size=4), bare="tiny-vit.safetensors",
@@ -159,7 +165,7 @@ class SeedHead(nn.Module):
 def build(spec, **override):
     """The real timm model, with the parts replaced for which timm no longer has an option of its own."""
     args = {**spec["args"], **override}
-    model = timm.create_model("vit_tiny_patch16_224", **args)
+    model = timm.create_model(spec.get("entry", "vit_tiny_patch16_224"), **args)
     seed, dim = spec.get("model_args", {}), args["embed_dim"]
     norm = type(model.blocks[0].norm1)
     if seed.get("patch_norm"):
@@ -240,7 +246,8 @@ def attach(model, seed):
         taps.output(block, f"blocks.{i}")
     if not isinstance(model.norm, nn.Identity):
         taps.output(model.norm, "norm")
-    taps.input(model.head, "pool")
+    if not hasattr(model, "head_dist"):  # else two tensors, which no hook joins
+        taps.input(model.head, "pool")
     if "representation_size" in seed:
         taps.handles.append(model.head.fc.register_forward_hook(
             lambda m, i, o: taps.put("head.hidden", torch.tanh(o))))

@@ -172,14 +172,15 @@ pool (struct pass *p)
   struct pool_params params = { .batch = 1, .tokens = tokens, .num_prefix = g->num_prefix, .dim = g->dim };
   if (g->pool == POOL_MEAN)
     ref_pool (&params, p->x, p->a);
-  for (size_t c = 0; g->pool == POOL_TOKEN && c < g->dim; c++)
+  size_t width = g->dim * (g->distilled + 1u); /* of the class token, and the distillation token beside it */
+  for (size_t c = 0; g->pool == POOL_TOKEN && c < width; c++)
     p->a[c] = p->x[c];
   if (g->pool_norm) {
     show (p, -1, g->pool == POOL_MEAN ? "pool.mean" : "norm.token", p->a, 1, g->dim);
     if (!norm (p, -1, SLOT_POOL_NORM_W, SLOT_POOL_NORM_B, 1, p->a, p->a))
       return false;
   }
-  show (p, -1, "pool", p->a, 1, g->dim);
+  show (p, -1, "pool", p->a, 1, (uint32_t) width);
   return true;
 }
 
@@ -203,7 +204,12 @@ classify (struct pass *p, double *logits)
     in = g->head_hidden;
     x = p->b;
   }
-  if (!linear (p, -1, SLOT_HEAD_W, SLOT_HEAD_B, 1, in, g->classes, VIT_ACT_NONE, x, logits))
+  if (g->distilled) { /* each token by both heads: (2, 2 * classes), of which its own counts */
+    if (!linear (p, -1, SLOT_HEAD_W, SLOT_HEAD_B, 2, in, 2 * g->classes, VIT_ACT_NONE, x, p->b))
+      return false;
+    for (size_t c = 0; c < g->classes; c++)
+      logits[c] = (p->b[c] + p->b[3 * g->classes + c]) / 2;
+  } else if (!linear (p, -1, SLOT_HEAD_W, SLOT_HEAD_B, 1, in, g->classes, VIT_ACT_NONE, x, logits))
     return false;
   show (p, -1, "logits", logits, 1, g->classes);
   return true;
@@ -220,6 +226,7 @@ allocate (struct pass *p)
 {
   const struct vit_config *g = p->cfg;
   size_t widest = larger (larger (g->mlp_dim, 3 * (size_t) g->heads * g->head_dim), larger (g->dim, g->head_hidden));
+  widest = larger (widest, 2 * g->classes);
   size_t any = larger (widest * config_tokens (g), (size_t) config_patches (g) * 3 * g->patch_height * g->patch_width);
   size_t slot = 1;
   for (int s = 0; s < NUM_SLOTS; s++)

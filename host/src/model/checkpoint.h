@@ -39,7 +39,7 @@ enum slot {
   SLOT_HEAD_FC1_W,
   SLOT_HEAD_FC1_B, /* (head_hidden, dim), (head_hidden) HEAD_TANH, HEAD_MLP */
   SLOT_HEAD_W,
-  SLOT_HEAD_B, /* (classes, dim or head_hidden), (classes) */
+  SLOT_HEAD_B, /* (classes, dim or head_hidden), (classes); both twice if distilled: class, then distillation head */
   NUM_SLOTS
 };
 

@@ -120,14 +120,16 @@ read_head (struct vit_config *c, const struct source *s, vit_error *err)
     c->head = HEAD_MLP;
   else if (tanh_fc1 && tanh_out)
     c->head = HEAD_TANH;
-  const struct tensor *t = need (s, c->head, SLOT_HEAD_W, PART_WHOLE, 2, err);
+  c->distilled = c->head == HEAD_LINEAR && source_find (s, HEAD_LINEAR, SLOT_HEAD_W, PART_DIST, 0);
+  enum part part = c->distilled ? PART_CLASS : PART_WHOLE;
+  const struct tensor *t = need (s, c->head, SLOT_HEAD_W, part, 2, err);
   if (!t || !fit (t, 0, CLASSES_MAX, &c->classes, err))
     return false;
   if (c->head != HEAD_LINEAR
       && (!(t = need (s, c->head, SLOT_HEAD_FC1_W, PART_WHOLE, 2, err))
           || !fit (t, 0, WIDTH_MAX, &c->head_hidden, err)))
     return false;
-  c->head_bias = source_find (s, c->head, SLOT_HEAD_B, PART_WHOLE, 0);
+  c->head_bias = source_find (s, c->head, SLOT_HEAD_B, part, 0);
   c->final_norm = source_find (s, c->head, SLOT_NORM_W, PART_WHOLE, 0);
   c->pool_norm = source_find (s, c->head, SLOT_POOL_NORM_W, PART_WHOLE, 0);
   c->pool = c->pool_norm || !s->has_class ? POOL_MEAN : POOL_TOKEN;
@@ -296,5 +298,9 @@ config_finish (struct vit_config *c, const struct claims *claims, const struct s
   if (c->pool == POOL_TOKEN && !s->has_class)
     return fail (err, VIT_ERR_FORMAT, "%s: pooling by the class token is asked for, but %s has no class token",
         source_says (s), file_name (weights_path (s->weights)));
+  if (c->distilled && (c->pool != POOL_TOKEN || !s->has_dist))
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: has a head for a distillation token, but %s; is the file complete and of this model?",
+        weights_path (s->weights), s->has_dist ? "takes the mean of the tokens" : "no such token");
   return place_heads (c, claims, s, err) && place_positions (c, claims, s, err) && place_image (c, claims, s, err);
 }

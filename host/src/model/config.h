@@ -35,6 +35,7 @@ struct vit_config {
   enum pool pool;
   enum head head;
   bool head_bias;
+  bool distilled; /* HEAD_LINEAR, POOL_TOKEN: the mean of a class token's head and a distillation token's */
 };
 
 /* Facts that follow from the rest. */
@@ -52,7 +53,7 @@ config_tokens (const struct vit_config *c)
 static inline uint32_t
 config_pooled (const struct vit_config *c)
 {
-  return c->pool == POOL_TOKEN ? 1 : config_tokens (c);
+  return c->pool == POOL_MEAN ? config_tokens (c) : c->distilled ? 2 : 1;
 }
 
 #endif

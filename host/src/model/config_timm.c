@@ -381,10 +381,10 @@ config_timm (struct vit_config *c, struct claims *claims, const struct source *s
         "%s: describes a timm model, but the tensors in %s have transformers' names; use "
         "the config.json that belongs to these weights",
         root->file, weights_path (s->weights));
-  if (s->has_dist)
+  if (s->has_dist && !c->distilled)
     return fail (err, VIT_ERR_FORMAT,
-        "%s: has a distillation token (dist_token), whose second head timm averages in; "
-        "that is not supported, a DeiT without distillation is",
+        "%s: has a distillation token (dist_token), but no head for it (head_dist.weight), which timm averages in; is "
+        "the file complete?",
         weights_path (s->weights));
   uint32_t classes = c->classes;
   return read_architecture (c, claims, root, err)

@@ -1,4 +1,4 @@
-/* config.json as transformers writes it for ViTForImageClassification and DeiTForImageClassification. */
+/* config.json as transformers writes it for ViTForImageClassification, DeiTForImageClassification and ...WithTeacher. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 
@@ -13,7 +13,7 @@ static const struct {
   { "num_channels", 3 } };
 
 static bool
-check_type (const struct object *root, vit_error *err)
+check_type (const struct vit_config *c, const struct object *root, vit_error *err)
 {
   const char *type = "(none)", *class = NULL;
   if (!object_string (root, "model_type", &type, NULL, err))
@@ -26,11 +26,19 @@ check_type (const struct object *root, vit_error *err)
   const json_t *classes = json_object_get (root->json, "architectures");
   if (json_is_array (classes) && json_array_size (classes) > 0)
     class = json_string_value (json_array_get (classes, 0));
-  if (class && strcmp (class, "ViTForImageClassification") != 0 && strcmp (class, "DeiTForImageClassification") != 0)
+  bool teacher = class && strcmp (class, "DeiTForImageClassificationWithTeacher") == 0;
+  if (class && !teacher && strcmp (class, "ViTForImageClassification") != 0
+      && strcmp (class, "DeiTForImageClassification") != 0)
     return fail (err, VIT_ERR_FORMAT,
-        "%s: architecture '%.60s' is not supported, expected ViTForImageClassification "
-        "or DeiTForImageClassification; fine-tune and save it as one of these",
+        "%s: architecture '%.60s' is not supported, expected ViTForImageClassification, DeiTForImageClassification or "
+        "DeiTForImageClassificationWithTeacher; fine-tune and save it as one of these",
         root->file, class);
+  if (class && teacher != c->distilled)
+    return fail (err, VIT_ERR_FORMAT,
+        "%s: architecture '%.60s' has %s, but the tensors make it %s; use the config.json that belongs to these "
+        "weights",
+        root->file, class, teacher ? "two heads, cls_classifier and distillation_classifier" : "one head",
+        c->distilled ? "two" : "one");
   return true;
 }
 
@@ -86,7 +94,7 @@ bool
 config_transformers (struct vit_config *c, struct claims *claims, const struct source *s, const struct object *root,
     vit_error *err)
 {
-  if (!check_type (root, err))
+  if (!check_type (c, root, err))
     return false;
   if (s->layout != LAYOUT_TRANSFORMERS)
     return fail (err, VIT_ERR_FORMAT,

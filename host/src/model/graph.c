@@ -318,10 +318,17 @@ pool_norm (struct graph *g, struct pooled *p, const struct norm *n, const char *
 {
   p->norm = n;
   p->name = name;
-  if (n->folded)
+  uint32_t dim = g->model->cfg.dim, tokens = g->model->cfg.distilled ? 2 : 1;
+  if (n->folded && tokens == 1)
     return;
-  uint32_t normed = new_tensor (g, g->batch, g->model->cfg.dim, STORE_F32);
-  set_norm (g, add (g, OP_LAYERNORM, p->x.tensor, normed, "%s", name), n, p->x.rows, all (g, normed));
+  /* two tokens lie side by side, before and after, and are normalised each by itself */
+  uint32_t normed = new_tensor (g, g->batch, tokens * dim, STORE_F32);
+  for (uint32_t r = 0; r < tokens; r++) {
+    struct rows x = p->x.rows, y = all (g, normed);
+    x.first += r * dim;
+    y.first += r * dim;
+    set_norm (g, add (g, OP_LAYERNORM, p->x.tensor, normed, "%s", name), n, x, y);
+  }
   *p = (struct pooled) { { normed, all (g, normed) }, NULL, NULL };
 }
 

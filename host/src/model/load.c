@@ -261,6 +261,34 @@ load_embedding (struct loader *l)
   return ok && load_norm (l, SLOT_PATCH_NORM_W, 0, &m->patch_norm) && load_norm (l, SLOT_PRE_NORM_W, 0, &m->pre_norm);
 }
 
+/* The mean of two heads is one linear over both tokens side by side: rows of half of each one's weights. */
+static bool
+load_distilled (struct loader *l, enum slot norm, struct norm *norm_out)
+{
+  vit_model *m = l->m;
+  size_t dim = m->cfg.dim, classes = m->cfg.classes;
+  float *stored = read_slot (l, SLOT_HEAD_W, 0), *w = malloc (2 * classes * dim * sizeof *w), *b = NULL;
+  struct layer layer = { 0 };
+  bool ok = stored && (w || fail_memory (l->err, slot_name (SLOT_HEAD_W), 2 * classes * dim * sizeof *w))
+      && (!m->cfg.head_bias || (b = read_slot (l, SLOT_HEAD_B, 0)) != NULL);
+  for (size_t i = 0; ok && i < 2 * classes; i++)
+    memcpy (w + (i % classes * 2 + i / classes) * dim, stored + i * dim, dim * sizeof *w);
+  if (ok)
+    ok = layer_init (&layer, w, b, (uint32_t) (2 * dim), (uint32_t) classes, l->err);
+  else
+    free (w);
+  for (size_t n = 0; ok && b && n < classes; n++)
+    layer.bias[n] += b[classes + n];
+  if (ok)
+    layer_scale_rows (&layer, 0, (uint32_t) classes, 0.5);
+  ok = ok && (norm == NUM_SLOTS || take_norm (l, norm, 0, &layer, norm_out))
+      && upload_layer (l, &layer, SLOT_HEAD_W, &m->head);
+  layer_finish (&layer);
+  free (stored);
+  free (b);
+  return ok;
+}
+
 /* The last norm before the head's first linear goes into it: a mean of normalised tokens, too, may be scaled
  * afterwards. */
 static bool
@@ -280,6 +308,8 @@ load_head (struct loader *l)
     ok = load_norm (l, norms[i].slot, 0, norms[i].out);
   enum slot norm = last < 0 ? NUM_SLOTS : norms[last].slot;
   struct norm *out = last < 0 ? NULL : norms[last].out;
+  if (c->distilled)
+    return ok && load_distilled (l, norm, out);
   if (c->head == HEAD_LINEAR)
     return ok && load_linear (l, SLOT_HEAD_W, NUM_SLOTS, norm, 0, c->dim, out, &m->head);
   return ok && load_linear (l, SLOT_HEAD_FC1_W, NUM_SLOTS, norm, 0, c->dim, out, &m->head_fc1)

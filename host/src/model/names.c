@@ -50,6 +50,8 @@ static const struct row {
   { LAYOUT_TIMM, SLOT_HEAD_W, PART_WHOLE, M, "head.3.*" },
   { LAYOUT_TIMM, SLOT_HEAD_W, PART_WHOLE, L | T, "head.*" },
   { LAYOUT_TIMM, SLOT_HEAD_W, PART_WHOLE, T, "head.2.*" },
+  { LAYOUT_TIMM, SLOT_HEAD_W, PART_CLASS, L, "head.*" },
+  { LAYOUT_TIMM, SLOT_HEAD_W, PART_DIST, L, "head_dist.*" },
 
   { LAYOUT_TRANSFORMERS, SLOT_PATCH_W, PART_WHOLE, ANY, "@embeddings.patch_embeddings.projection.*" },
   { LAYOUT_TRANSFORMERS, SLOT_PREFIX, PART_CLASS, ANY, "@embeddings.cls_token" },
@@ -75,6 +77,8 @@ static const struct row {
   { LAYOUT_TRANSFORMERS, SLOT_FC2_W, PART_WHOLE, ANY, "@layers.#.mlp.fc2.*" },
   { LAYOUT_TRANSFORMERS, SLOT_NORM_W, PART_WHOLE, ANY, "@layernorm.*" },
   { LAYOUT_TRANSFORMERS, SLOT_HEAD_W, PART_WHOLE, L, "classifier.*" },
+  { LAYOUT_TRANSFORMERS, SLOT_HEAD_W, PART_CLASS, L, "cls_classifier.*" },
+  { LAYOUT_TRANSFORMERS, SLOT_HEAD_W, PART_DIST, L, "distillation_classifier.*" },
 };
 
 /* Writes a row's name; false where it doesn't fit, which no row of a sensible block does. */

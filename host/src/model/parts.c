@@ -64,6 +64,9 @@ parts_find (struct parts *p, const struct vit_config *c, const struct source *s,
       add (p, c, s, slot, block, PART_DIST, SHAPE (1, 1, c->dim));
     if (s->registers)
       add (p, c, s, slot, block, PART_REGISTERS, SHAPE (1, s->registers, c->dim));
+  } else if (c->distilled && (slot == SLOT_HEAD_W || slot == SLOT_HEAD_B)) {
+    for (enum part which = PART_CLASS; which <= PART_DIST; which++)
+      add (p, c, s, slot, block, which, slot == SLOT_HEAD_W ? SHAPE (c->classes, c->dim) : SHAPE (c->classes));
   } else if ((slot == SLOT_QKV_W || slot == SLOT_QKV_B) && !source_find (s, c->head, SLOT_QKV_W, PART_WHOLE, block)) {
     for (enum part which = PART_Q; which <= PART_V; which++)
       add (p, c, s, slot, block, which, slot == SLOT_QKV_W ? SHAPE (attention, c->dim) : SHAPE (attention));

@@ -120,9 +120,9 @@ slot_count (const struct vit_config *c, enum slot slot)
     case SLOT_HEAD_FC1_B:
       return c->head_hidden;
     case SLOT_HEAD_W:
-      return (size_t) c->classes * (c->head == HEAD_LINEAR ? c->dim : c->head_hidden);
+      return (size_t) c->classes * (c->distilled + 1u) * (c->head == HEAD_LINEAR ? c->dim : c->head_hidden);
     case SLOT_HEAD_B:
-      return c->classes;
+      return (size_t) c->classes * (c->distilled + 1u);
     default:
       return dim;
   }

@@ -8,7 +8,8 @@
 
 enum layout { LAYOUT_TIMM, LAYOUT_TRANSFORMERS };
 
-/* A slot is one tensor, or up to three that are joined row by row: q, k, v; class, distillation, register tokens. */
+/* A slot is one tensor, or up to three that are joined row by row: q, k, v; class, distillation, register tokens;
+ * class and distillation heads. */
 enum part {
   PART_0,
   PART_1,
