@@ -22,9 +22,11 @@ run_row (vit_device *device, const struct row *row, bool unrolled)
 {
   static uint8_t pixels[64 * 48 * 3];
   struct model_options options = row->options;
-  vit_image image = {
-    .format = VIT_FORMAT_RGB, .width = 64, .height = 48, .planes = { pixels }, .strides = { 64 * 3 }
-  };
+  vit_image image = { .format = VIT_FORMAT_RGB,
+    .width = 64,
+    .height = 48,
+    .planes = { pixels },
+    .strides = { 64 * 3 } };
   vit_error err = { 0 };
   vit_result result;
   struct vit_session_stats stats;
