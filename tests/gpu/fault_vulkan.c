@@ -4,6 +4,7 @@
 #include "gpu/fault_vulkan.h"
 
 #include <dlfcn.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <vulkan/vulkan.h>
 
@@ -32,11 +33,13 @@ static const char *const object_names[] = {
 enum { MAX_CALLS = 1 << 16 };
 
 static PFN_vkGetInstanceProcAddr real_gipa;
-static int64_t balance[NUM_OBJECTS], calls, fail_at = -1;
+/* The library calls from threads of its own too. */
+static _Atomic int64_t balance[NUM_OBJECTS], calls;
+static int64_t fail_at = -1;
 static enum fault_code fail_code;
-static const char *fired, *only; /* only: calls of this name alone are counted */
-static bool lost;
-static bool may_be_lost[MAX_CALLS];
+static const char *_Atomic fired;
+static const char *only; /* calls of this name alone are counted */
+static atomic_bool lost, may_be_lost[MAX_CALLS];
 
 /* VK_SUCCESS: make the call. `waits`: a submit or a wait. */
 static VkResult
@@ -338,7 +341,8 @@ fault_arm (int64_t n, enum fault_code code)
   calls = 0;
   fired = only = NULL;
   lost = false;
-  memset (balance, 0, sizeof balance);
+  for (int i = 0; i < NUM_OBJECTS; i++)
+    balance[i] = 0;
 }
 
 void

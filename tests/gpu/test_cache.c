@@ -41,15 +41,16 @@ classify_once (const char *cache_dir)
   test_device_close (&device);
 }
 
-/* The one file of the folder, its path in path; the number of files otherwise is a failure. */
+/* The one file of this kind in the folder, its path in path; and nothing else but the other kind. */
 static void
-only_file (const char *folder, char *path, size_t size)
+only_file (const char *folder, const char *kind, char *path, size_t size)
 {
   unsigned n = 0;
   DIR *dir = opendir (folder);
   REQUIRE (dir);
   for (const struct dirent *e = readdir (dir); e; e = readdir (dir))
-    if (e->d_name[0] != '.') {
+    if (strncmp (e->d_name, kind, strlen (kind)) == 0) {
+      REQUIRE_TEXT (e->d_name + strlen (e->d_name) - 4, ".bin");
       snprintf (path, size, "%s/%s", folder, e->d_name);
       n++;
     }
@@ -83,7 +84,7 @@ test_damage (void)
   static uint8_t good[1 << 20], bad[1 << 20], found[1 << 20];
   char path[512], *folder = make_folder ();
   classify_once (folder);
-  only_file (folder, path, sizeof path);
+  only_file (folder, "pipelines-", path, sizeof path);
   size_t n = read_file (path, good, sizeof good);
   REQUIRE (n > 24 && n < sizeof good);
   const struct {
@@ -123,7 +124,7 @@ test_writers (void)
     int status;
     REQUIRE (waitpid (children[i], &status, 0) == children[i] && WIFEXITED (status) && WEXITSTATUS (status) == 0);
   }
-  only_file (folder, path, sizeof path);
+  only_file (folder, "pipelines-", path, sizeof path);
   classify_once (folder);
   remove_folder (&folder);
 }

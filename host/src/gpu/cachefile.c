@@ -19,12 +19,13 @@ struct header {
 };
 static const char magic[8] = "vitpipe1";
 
-static uint64_t
-fnv1a (const uint8_t *data, size_t size)
+uint64_t
+cachefile_hash (const void *data, size_t size)
 {
+  const uint8_t *bytes = data;
   uint64_t h = 0xcbf29ce484222325u;
   for (size_t i = 0; i < size; i++)
-    h = (h ^ data[i]) * 0x100000001b3u;
+    h = (h ^ bytes[i]) * 0x100000001b3u;
   return h;
 }
 
@@ -61,16 +62,16 @@ make_dirs (char *path)
 }
 
 char *
-cachefile_path (const char *dir, const struct vit_device_info *device)
+cachefile_path (const char *dir, const char *kind, const struct vit_device_info *device)
 {
   if (dir && !dir[0])
     return NULL;
   char *folder = dir ? strdup (dir) : default_dir ();
-  char name[128] = "pipelines-";
+  char name[128], uuid[2 * sizeof device->uuid + 1];
   for (size_t i = 0; i < sizeof device->uuid; i++)
-    snprintf (name + 10 + 2 * i, 3, "%02x", device->uuid[i]);
-  snprintf (name + 42, sizeof name - 42, "-%016llx.bin",
-      (unsigned long long) fnv1a ((const uint8_t *) device->driver, strlen (device->driver)));
+    snprintf (uuid + 2 * i, 3, "%02x", device->uuid[i]);
+  snprintf (name, sizeof name, "%s-%s-%016llx.bin", kind, uuid,
+      (unsigned long long) cachefile_hash (device->driver, strlen (device->driver)));
   char *path = folder && make_dirs (folder) ? join (folder, name) : NULL;
   free (folder);
   return path;
@@ -87,7 +88,7 @@ cachefile_read (const char *path, size_t *size)
     return NULL;
   if (fread (&h, sizeof h, 1, f) == 1 && memcmp (h.magic, magic, sizeof magic) == 0 && h.size > 0
       && h.size <= MAX_CACHE_BYTES && (data = malloc (h.size)) != NULL) {
-    if (fread (data, 1, h.size, f) == h.size && fgetc (f) == EOF && fnv1a (data, h.size) == h.hash) {
+    if (fread (data, 1, h.size, f) == h.size && fgetc (f) == EOF && cachefile_hash (data, h.size) == h.hash) {
       *size = h.size;
     } else {
       free (data);
@@ -110,7 +111,7 @@ cachefile_write (const char *path, const void *data, size_t size)
   FILE *f = fd >= 0 ? fdopen (fd, "wb") : NULL;
   if (fd >= 0 && !f)
     close (fd);
-  struct header h = { .size = size, .hash = fnv1a (data, size) };
+  struct header h = { .size = size, .hash = cachefile_hash (data, size) };
   memcpy (h.magic, magic, sizeof magic);
   bool ok = f && fwrite (&h, sizeof h, 1, f) == 1 && fwrite (data, 1, size, f) == size;
   if (f && fclose (f) != 0)

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gpu/compile.h"
 #include "gpu/kernels.h"
+#include "gpu/memo.h"
 #include "gpu/pipelines.h"
 #include "gpu/select.h"
 
@@ -176,6 +178,7 @@ vit_device_create (const struct vit_device_params *params, vit_error *err)
   atomic_init (&dev->refs, 1);
   pthread_mutex_init (&dev->compute.lock, NULL);
   pthread_mutex_init (&dev->copies.lock, NULL);
+  pthread_mutex_init (&dev->late_lock, NULL);
   heap_init (&dev->heap);
   if (params)
     dev->params = *params;
@@ -183,7 +186,8 @@ vit_device_create (const struct vit_device_params *params, vit_error *err)
     goto error;
   read_limits (dev);
   if (!queues_choose (dev, err) || !open_device (dev, err)
-      || !(dev->kernels = kernels_create (dev, dev->params.cache_dir, err)))
+      || !(dev->kernels = kernels_create (dev, dev->params.cache_dir, err))
+      || !(dev->memo = memo_create (dev, dev->params.cache_dir, err)))
     goto error;
   dev->params.select = dev->params.cache_dir = NULL; /* the caller's strings, not ours to keep */
   return dev;
@@ -208,6 +212,8 @@ vit_device_destroy (vit_device **device)
   *device = NULL;
   if (atomic_fetch_sub (&dev->refs, 1) > 1)
     return;
+  compile_join_late (dev);
+  memo_destroy (&dev->memo);
   kernels_destroy (dev, &dev->kernels);
   queues_close (dev);
   if (dev->handle)
@@ -215,6 +221,7 @@ vit_device_destroy (vit_device **device)
   instance_finish (&dev->instance);
   pthread_mutex_destroy (&dev->compute.lock);
   pthread_mutex_destroy (&dev->copies.lock);
+  pthread_mutex_destroy (&dev->late_lock);
   heap_finish (&dev->heap);
   free (dev);
 }

@@ -8,7 +8,9 @@
 #include "gpu/heap.h"
 #include "gpu/queue.h"
 
+struct compile;
 struct kernels;
+struct memo;
 
 struct vit_device {
   atomic_uint refs;
@@ -23,9 +25,12 @@ struct vit_device {
   struct caps caps;
   struct vit_device_info info;
   VkPhysicalDeviceMemoryProperties memory;
-  VkDeviceSize atom;               /* nonCoherentAtomSize */
-  struct kernels *kernels;         /* pipelines, their layouts and the cache on disk */
-  struct vit_device_params params; /* as given; only log, log_ctx and validate may be read after creation */
+  VkDeviceSize atom;       /* nonCoherentAtomSize */
+  struct kernels *kernels; /* pipelines, their layouts and the cache on disk */
+  struct memo *memo;       /* what was found out about it */
+  pthread_mutex_t late_lock;
+  struct compile *late;            /* work of which threads were left behind, to be joined at the end */
+  struct vit_device_params params; /* as given; but select and cache_dir, the caller's strings, are forgotten */
 };
 
 /* From here on: for everyone above. */

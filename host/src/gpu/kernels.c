@@ -1,7 +1,9 @@
 /* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/layernorm_cpu.h"
+#include "gpu/plan.h"
 #include "gpu/rows_loop.h"
+#include "gpu/trust.h"
 
 enum { GROUPS_X = 32768 }; /* rows beyond that go to the second dimension: 65535 a dimension is guaranteed */
 
@@ -11,14 +13,37 @@ ceil_div (uint32_t a, uint32_t b)
   return (a + b - 1) / b;
 }
 
+/* The best first; what none of them does is the plain kernel's. */
+static const struct layernorm_kernel layernorms[] = {
+  { "loop", layernorm_loop_suits, record_layernorm_loop },
+  { "unrolled", layernorm_cpu_suits, record_layernorm_cpu },
+};
+
 bool
 record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err)
 {
-  if (y_store == STORE_F32 && layernorm_loop_suits (recorder_device (rec), p))
-    return record_layernorm_loop (rec, x, weight, bias, y, p, err);
-  if (y_store == STORE_F32 && layernorm_cpu_suits (recorder_device (rec), p))
-    return record_layernorm_cpu (rec, x, weight, bias, y, p, err);
+  vit_device *dev = recorder_device (rec);
+  for (uint32_t i = 0; y_store == STORE_F32 && i < sizeof layernorms / sizeof *layernorms; i++) {
+    const struct layernorm_kernel *k = &layernorms[i];
+    if (!k->suits (dev, p) || trust_refuses (dev, TRUST_LAYERNORM, k->name, p->dim))
+      continue;
+    struct plan *plan = recorder_dry_plan (rec);
+    struct special s = { .kind = SPECIAL_LAYERNORM, .layernorm = k, .has_weight = weight != NULL, .p.layernorm = *p };
+    if (plan && !plan_special (plan, &s, err))
+      return false;
+    bool ok = k->record (rec, x, weight, bias, y, p, err);
+    if (plan)
+      plan_end_special (plan);
+    return ok;
+  }
+  return record_layernorm_plain (rec, x, weight, bias, y, y_store, p, err);
+}
+
+bool
+record_layernorm_plain (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
+    struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err)
+{
   struct dispatch d = {
     .shader = y_store == STORE_F16 ? SHADER_layernorm_xf_yh : SHADER_layernorm_xf_yf,
     .spec = { 1, { weight != NULL } },

@@ -41,6 +41,11 @@ enum { ROW_ALIGN = 8, WEIGHT_ALIGN = 32 };
  * are float; some devices have faster kernels for those. */
 bool weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
     uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
+/* The same in two steps: everything about the weight but its numbers; then those. */
+void weight_plan (vit_device *dev, enum store store, enum store activations, uint32_t bias_rows, uint32_t in_dim,
+    uint32_t out_dim, struct weight *out);
+bool weight_fill (vit_device *dev, const float *w, const float *bias, const char *name, struct weight *out,
+    vit_error *err);
 void weight_destroy (vit_device *dev, struct weight *w); /* accepts a zeroed one */
 uint64_t weight_bytes (const struct weight *w);          /* of device memory */
 
@@ -106,6 +111,11 @@ bool record_linear (struct recorder *rec, const struct linear_call *call, vit_er
 bool record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p,
     vit_error *err); /* x float; weight and bias may be NULL, both */
+/* The kernels that any device runs, for what record_layernorm and record_attention may give to another one. */
+bool record_layernorm_plain (struct recorder *rec, struct span x, const struct buffer *weight,
+    const struct buffer *bias, struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err);
+bool record_attention_plain (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, vit_error *err); /* p.queries filled in */
 bool record_tokens (struct recorder *rec, struct span patches, const struct buffer *prefix, const struct buffer *pos,
     struct span y, const struct tokens_params *p, vit_error *err); /* all float */
 bool record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,

@@ -8,6 +8,8 @@
 #include "gpu/half.h"
 #include "gpu/linear_cpu.h"
 #include "gpu/linear_loop.h"
+#include "gpu/plan.h"
+#include "gpu/trust.h"
 
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
@@ -114,11 +116,18 @@ linear_complete (const struct linear_call *call)
   return c;
 }
 
+/* A kernel for weights that the plain one can't read is judged before they are packed, not here. */
+static bool
+linear_trusted (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
+{
+  return call->weight->layout != LAYOUT_ROWS || !trust_refuses (dev, TRUST_LINEAR, k->name, call->p.in_dim);
+}
+
 const struct linear_kernel *
 linear_static_choice (const vit_device *dev, const struct linear_call *call)
 {
   uint32_t i = 0;
-  while (i + 1 < NUM_KERNELS && !kernels[i].suits (dev, call, &kernels[i]))
+  while (i + 1 < NUM_KERNELS && !(kernels[i].suits (dev, call, &kernels[i]) && linear_trusted (dev, call, &kernels[i])))
     i++;
   return &kernels[i];
 }
@@ -136,7 +145,26 @@ record_linear (struct recorder *rec, const struct linear_call *call, vit_error *
 {
   struct linear_call c = linear_complete (call);
   const struct linear_kernel *k = linear_static_choice (recorder_device (rec), &c);
-  return k->record (rec, &c, k, err);
+  struct plan *plan = k == &kernels[NUM_KERNELS - 1] ? NULL : recorder_dry_plan (rec);
+  struct special s = { .kind = SPECIAL_LINEAR,
+    .linear = k,
+    .weight = *c.weight,
+    .x_store = c.x_store,
+    .y_store = c.y_store,
+    .p.linear = c.p };
+  if (plan && !plan_special (plan, &s, err))
+    return false;
+  bool ok = k->record (rec, &c, k, err);
+  if (plan)
+    plan_end_special (plan);
+  return ok;
+}
+
+bool
+record_linear_plain (struct recorder *rec, const struct linear_call *call, vit_error *err)
+{
+  struct linear_call c = linear_complete (call);
+  return record_plain (rec, &c, &kernels[NUM_KERNELS - 1], err);
 }
 
 /* (out_dim, in_dim) -> rows of `stride` with zeros behind */
@@ -161,42 +189,58 @@ choose_layout (vit_device *dev, enum store activations, uint32_t in_dim, uint32_
 {
   if (activations != STORE_F32)
     return LAYOUT_ROWS;
-  if (linear_loop_suits (dev, in_dim, out_dim))
+  if (linear_loop_suits (dev, in_dim, out_dim) && !trust_refuses (dev, TRUST_LINEAR, "loop", in_dim))
     return LAYOUT_LOOP;
-  return linear_cpu_suits (dev, in_dim, out_dim) ? LAYOUT_PANELS : LAYOUT_ROWS;
+  if (linear_cpu_suits (dev, in_dim, out_dim) && !trust_refuses (dev, TRUST_LINEAR, "unrolled", in_dim))
+    return LAYOUT_PANELS;
+  return LAYOUT_ROWS;
+}
+
+void
+weight_plan (vit_device *dev, enum store store, enum store activations, uint32_t bias_rows, uint32_t in_dim,
+    uint32_t out_dim, struct weight *out)
+{
+  *out = (struct weight) {
+    .bias_rows = bias_rows,
+    .in_dim = in_dim,
+    .out_dim = out_dim,
+    .store = store,
+    .layout = choose_layout (dev, activations, in_dim, out_dim),
+    .stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN,
+  };
 }
 
 bool
-weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
-    uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
+weight_fill (vit_device *dev, const float *w, const float *bias, const char *name, struct weight *out, vit_error *err)
 {
-  memset (out, 0, sizeof *out);
-  out->in_dim = in_dim;
-  out->out_dim = out_dim;
-  out->stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN;
-  out->store = store;
-  out->bias_rows = bias_rows;
-  out->layout = choose_layout (dev, activations, in_dim, out_dim);
-  size_t bytes, bias_bytes = (size_t) bias_rows * out_dim * sizeof *bias;
-  bool inside = out->layout == LAYOUT_PANELS && bias_rows == 1;
+  size_t bytes, bias_bytes = (size_t) out->bias_rows * out->out_dim * sizeof *bias;
+  bool inside = out->layout == LAYOUT_PANELS && out->bias_rows == 1;
   void *packed;
   if (out->layout == LAYOUT_PANELS)
-    packed = linear_cpu_pack (dev, store, w, inside ? bias : NULL, in_dim, out_dim, &bytes);
+    packed = linear_cpu_pack (dev, out->store, w, inside ? bias : NULL, out->in_dim, out->out_dim, &bytes);
   else if (out->layout == LAYOUT_LOOP)
-    packed = linear_loop_pack (dev, store, w, in_dim, out_dim, &bytes);
+    packed = linear_loop_pack (dev, out->store, w, out->in_dim, out->out_dim, &bytes);
   else
-    packed = pack_rows (store, w, out, &bytes);
+    packed = pack_rows (out->store, w, out, &bytes);
   if (!packed)
     return fail_memory (err, name, bytes);
   bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
       && buffer_write (dev, &out->data, 0, packed, bytes, err);
-  if (ok && bias_rows && !inside)
+  if (ok && out->bias_rows && !inside)
     ok = buffer_create (dev, MEMORY_LOCAL, bias_bytes, name, &out->bias, err)
         && buffer_write (dev, &out->bias, 0, bias, bias_bytes, err);
   free (packed);
   if (!ok)
     weight_destroy (dev, out);
   return ok;
+}
+
+bool
+weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
+    uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err)
+{
+  weight_plan (dev, store, activations, bias_rows, in_dim, out_dim, out);
+  return weight_fill (dev, w, bias, name, out, err);
 }
 
 void

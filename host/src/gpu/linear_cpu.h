@@ -5,8 +5,7 @@
 
 #include "gpu/recorder.h"
 
-/* Whether the device has such a kernel, it does this shape, and it gave right answers fast enough when it was tried,
- * which happens once per device. False with an error in *err (else it is left alone) when trying failed. */
+/* Whether the device has such a kernel and it does this shape. */
 bool linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim);
 
 /* w: (out_dim, in_dim), bias: (out_dim) or NULL -> panels of columns, as cpu_linear.h says. NULL: out of memory. */

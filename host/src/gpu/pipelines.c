@@ -22,11 +22,13 @@ static const struct {
 struct entry {
   enum shader shader;
   struct spec spec;
-  VkPipeline pipeline;
+  VkPipeline pipeline; /* VK_NULL_HANDLE: some thread is making it, or failed to */
+  bool making;
 };
 
 struct kernels {
   pthread_mutex_t lock; /* of entries */
+  pthread_cond_t made;  /* some entry is no longer in the making */
   struct entry *entries;
   uint32_t num, space;
   VkDescriptorSetLayout set_layout;
@@ -40,6 +42,12 @@ const char *
 shader_name (enum shader shader)
 {
   return shaders[shader].name;
+}
+
+uint64_t
+shader_hash (enum shader shader)
+{
+  return cachefile_hash (shaders[shader].code, shaders[shader].size);
 }
 
 static bool
@@ -108,7 +116,8 @@ kernels_create (vit_device *dev, const char *cache_dir, vit_error *err)
     return NULL;
   }
   pthread_mutex_init (&k->lock, NULL);
-  k->cache_path = cachefile_path (cache_dir, &dev->info);
+  pthread_cond_init (&k->made, NULL);
+  k->cache_path = cachefile_path (cache_dir, "pipelines", &dev->info);
   if (!create_layouts (dev, k, err) || !create_cache (dev, k, err))
     kernels_destroy (dev, &k);
   return k;
@@ -142,7 +151,8 @@ kernels_destroy (vit_device *dev, struct kernels **kernels)
     return;
   kernels_save (dev);
   for (uint32_t i = 0; i < k->num; i++)
-    dev->vk.vkDestroyPipeline (dev->handle, k->entries[i].pipeline, NULL);
+    if (k->entries[i].pipeline)
+      dev->vk.vkDestroyPipeline (dev->handle, k->entries[i].pipeline, NULL);
   if (k->cache)
     dev->vk.vkDestroyPipelineCache (dev->handle, k->cache, NULL);
   if (k->layout)
@@ -150,14 +160,15 @@ kernels_destroy (vit_device *dev, struct kernels **kernels)
   if (k->set_layout)
     dev->vk.vkDestroyDescriptorSetLayout (dev->handle, k->set_layout, NULL);
   pthread_mutex_destroy (&k->lock);
+  pthread_cond_destroy (&k->made);
   free (k->cache_path);
   free (k->entries);
   free (k);
   *kernels = NULL;
 }
 
-static bool
-same_spec (const struct spec *a, const struct spec *b)
+bool
+spec_same (const struct spec *a, const struct spec *b)
 {
   return a->num == b->num && memcmp (a->value, b->value, a->num * sizeof *a->value) == 0;
 }
@@ -204,38 +215,50 @@ create_pipeline (vit_device *dev, enum shader shader, const struct spec *spec, v
   return VK_NULL_HANDLE;
 }
 
-/* The lock is held while compiling: two threads never compile the same pipeline. */
-static VkPipeline
-find_or_create (vit_device *dev, enum shader shader, const struct spec *spec, vit_error *err)
+/* The entry's index; a new one where there is none. UINT32_MAX: no memory. The lock is held. */
+static uint32_t
+find_or_add (struct kernels *k, enum shader shader, const struct spec *spec, vit_error *err)
 {
-  struct kernels *k = dev->kernels;
   for (uint32_t i = 0; i < k->num; i++)
-    if (k->entries[i].shader == shader && same_spec (&k->entries[i].spec, spec))
-      return k->entries[i].pipeline;
+    if (k->entries[i].shader == shader && spec_same (&k->entries[i].spec, spec))
+      return i;
   if (k->num == k->space) {
     uint32_t space = k->space ? 2 * k->space : 16;
     struct entry *grown = realloc (k->entries, space * sizeof *grown);
     if (!grown) {
       fail_memory (err, "the list of pipelines", space * sizeof *grown);
-      return VK_NULL_HANDLE;
+      return UINT32_MAX;
     }
     k->entries = grown;
     k->space = space;
   }
-  VkPipeline p = create_pipeline (dev, shader, spec, err);
-  if (p)
-    k->entries[k->num++] = (struct entry) { shader, *spec, p };
-  return p;
+  k->entries[k->num] = (struct entry) { .shader = shader, .spec = *spec };
+  return k->num++;
 }
 
+/* Threads compile side by side, for some drivers take long, but never the same pipeline twice: the second waits for
+ * the first, and tries itself where that one failed. */
 VkPipeline
 pipeline_get (vit_device *dev, enum shader shader, const struct spec *spec, vit_error *err)
 {
   static const struct spec none;
-  pthread_mutex_lock (&dev->kernels->lock);
-  VkPipeline p = find_or_create (dev, shader, spec ? spec : &none, err);
-  pthread_mutex_unlock (&dev->kernels->lock);
-  return p;
+  struct kernels *k = dev->kernels;
+  VkPipeline pipeline = VK_NULL_HANDLE;
+  pthread_mutex_lock (&k->lock);
+  uint32_t i = find_or_add (k, shader, spec ? spec : &none, err);
+  while (i != UINT32_MAX && k->entries[i].making)
+    pthread_cond_wait (&k->made, &k->lock);
+  if (i != UINT32_MAX && !(pipeline = k->entries[i].pipeline)) {
+    k->entries[i].making = true;
+    pthread_mutex_unlock (&k->lock);
+    pipeline = create_pipeline (dev, shader, spec ? spec : &none, err);
+    pthread_mutex_lock (&k->lock);
+    k->entries[i].pipeline = pipeline;
+    k->entries[i].making = false;
+    pthread_cond_broadcast (&k->made);
+  }
+  pthread_mutex_unlock (&k->lock);
+  return pipeline;
 }
 
 VkPipelineLayout
@@ -254,7 +277,9 @@ uint32_t
 kernels_pipelines (vit_device *dev)
 {
   pthread_mutex_lock (&dev->kernels->lock);
-  uint32_t n = dev->kernels->num;
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < dev->kernels->num; i++)
+    n += dev->kernels->entries[i].pipeline != VK_NULL_HANDLE;
   pthread_mutex_unlock (&dev->kernels->lock);
   return n;
 }

@@ -31,5 +31,7 @@ VkPipeline pipeline_get (vit_device *dev, enum shader shader, const struct spec 
 VkPipelineLayout pipeline_layout (const vit_device *dev); /* 4 storage buffers, MAX_PUSH bytes */
 VkDescriptorSetLayout pipeline_set_layout (const vit_device *dev);
 const char *shader_name (enum shader shader);
+uint64_t shader_hash (enum shader shader); /* of its code */
+bool spec_same (const struct spec *a, const struct spec *b);
 
 #endif

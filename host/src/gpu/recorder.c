@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gpu/device.h"
+#include "gpu/plan.h"
 
 enum { SETS_PER_POOL = 64, MAX_POOLS = 64 };
 
@@ -21,6 +22,8 @@ struct recorder {
   struct profile *profile; /* NULL: not asked for */
   VkPipeline bound;        /* last bound pipeline */
   uint32_t dispatches, barriers, descriptor_updates;
+  struct plan *plan; /* what was recorded so far; NULL: nobody asks */
+  bool dry;          /* the plan alone: there are no commands */
 };
 
 static bool
@@ -86,6 +89,32 @@ struct recorder *
 recorder_create_transfer (vit_device *dev, vit_error *err)
 {
   return create (dev, dev->transfer, false, err);
+}
+
+struct recorder *
+recorder_create_dry (vit_device *dev, struct plan *plan, vit_error *err)
+{
+  struct recorder *rec = calloc (1, sizeof *rec);
+  if (!rec) {
+    fail_memory (err, "a command recorder", sizeof *rec);
+    return NULL;
+  }
+  rec->dev = device_ref (dev);
+  rec->plan = plan;
+  rec->dry = true;
+  return rec;
+}
+
+void
+recorder_only_new (struct recorder *rec, struct plan *plan)
+{
+  rec->plan = plan;
+}
+
+struct plan *
+recorder_dry_plan (const struct recorder *rec)
+{
+  return rec->dry ? rec->plan : NULL;
 }
 
 void
@@ -227,6 +256,11 @@ bool
 recorder_dispatch (struct recorder *rec, const struct dispatch *d, vit_error *err)
 {
   vit_device *dev = rec->dev;
+  bool first = true;
+  if (rec->plan && !plan_add (rec->plan, d->shader, &d->spec, &first, err))
+    return false;
+  if (rec->dry || !first)
+    return true;
   VkPipeline pipeline = pipeline_get (dev, d->shader, &d->spec, err);
   if (!pipeline)
     return false;
@@ -241,7 +275,10 @@ recorder_dispatch (struct recorder *rec, const struct dispatch *d, vit_error *er
   rec->bound = pipeline;
   dev->vk.vkCmdPushConstants (rec->commands, pipeline_layout (dev), VK_SHADER_STAGE_COMPUTE_BIT, 0, d->push_size,
       d->push);
-  dev->vk.vkCmdDispatch (rec->commands, d->groups[0], d->groups[1], d->groups[2]);
+  if (rec->plan)
+    dev->vk.vkCmdDispatch (rec->commands, 1, 1, 1);
+  else
+    dev->vk.vkCmdDispatch (rec->commands, d->groups[0], d->groups[1], d->groups[2]);
   rec->dispatches++;
   return profile_mark (dev, rec->profile, rec->commands, d, err);
 }
@@ -257,6 +294,8 @@ barrier (struct recorder *rec, VkPipelineStageFlags from, VkAccessFlags wrote, V
 void
 recorder_barrier (struct recorder *rec)
 {
+  if (rec->dry)
+    return;
   rec->barriers++;
   barrier (rec, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT, VK_ACCESS_SHADER_WRITE_BIT, VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT,
       VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT);

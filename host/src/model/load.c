@@ -317,19 +317,19 @@ load_head (struct loader *l)
 }
 
 bool
-load_network (vit_model *m, const struct checkpoint *file, struct progress *progress, vit_error *err)
+load_network (vit_model *m, const struct checkpoint *file, struct load_progress *progress, vit_error *err)
 {
   struct loader l = { m, file, err };
   const struct vit_config *c = &m->cfg;
   if (c->pool != POOL_TOKEN)
     m->folds &= ~(uint32_t) FOLD_LAST;
-  m->blocks = calloc (c->depth, sizeof *m->blocks);
-  if (!m->blocks)
+  if (!m->blocks && !(m->blocks = calloc (c->depth, sizeof *m->blocks)))
     return fail_memory (err, "the blocks", c->depth * sizeof *m->blocks);
   bool ok = load_embedding (&l);
   for (uint32_t i = 0; ok && i < c->depth; i++) {
     struct block *b = &m->blocks[i];
-    progress_set (progress, i + 1);
+    progress_set (&progress->layers, i + 1);
+    progress_set (&progress->kernels, compile_done (progress->compile));
     ok = load_attention (&l, i) && load_linear (&l, SLOT_FC1_W, NUM_SLOTS, SLOT_NORM2_W, i, c->dim, &b->norm2, &b->fc1)
         && load_linear (&l, SLOT_FC2_W, SLOT_LS2, NUM_SLOTS, i, c->mlp_dim, NULL, &b->fc2);
   }

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/progress.h"
 #include "gpu/device.h"
-#include "model/load.h"
+#include "model/start.h"
 
 static bool
 load_labels (vit_model *m, const struct checkpoint *file, vit_error *err)
@@ -84,12 +83,8 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
   if (ok) {
     m->cfg = *checkpoint_config (file);
     m->preprocess = *checkpoint_preprocess (file);
-    struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
-        VIT_PHASE_LOAD, m->cfg.depth + 2);
-    ok = load_network (m, file, &progress, err) && load_labels (m, file, err);
-    if (ok)
-      progress_set (&progress, progress.total);
-    else
+    ok = start_network (m, file, params, err) && load_labels (m, file, err);
+    if (!ok)
       explain_memory (m, err);
   }
   checkpoint_close (&file);
@@ -124,14 +119,8 @@ block_destroy (vit_device *dev, struct block *b)
 }
 
 void
-vit_model_destroy (vit_model **model)
+model_clear (vit_model *m)
 {
-  if (!model || !*model)
-    return;
-  vit_model *m = *model;
-  *model = NULL;
-  if (atomic_fetch_sub (&m->refs, 1) > 1)
-    return;
   vit_device *dev = m->dev;
   weight_destroy (dev, &m->patch_embed);
   buffer_destroy (dev, &m->prefix);
@@ -145,6 +134,20 @@ vit_model_destroy (vit_model **model)
     block_destroy (dev, &m->blocks[i]);
   weight_destroy (dev, &m->head_fc1);
   weight_destroy (dev, &m->head);
+  m->parameters = m->bytes = 0;
+}
+
+void
+vit_model_destroy (vit_model **model)
+{
+  if (!model || !*model)
+    return;
+  vit_model *m = *model;
+  *model = NULL;
+  if (atomic_fetch_sub (&m->refs, 1) > 1)
+    return;
+  vit_device *dev = m->dev;
+  model_clear (m);
   for (uint32_t i = 0; m->labels && i < m->cfg.classes; i++)
     free (m->labels[i]);
   free (m->labels);

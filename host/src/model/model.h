@@ -37,6 +37,8 @@ struct vit_model {
 };
 
 vit_model *model_ref (vit_model *m);
+/* Frees the weights, so that they may be loaded anew. */
+void model_clear (vit_model *m);
 
 /* The network's input: rows of an image, of which the first ones are zero and stand for prefix tokens. */
 static inline uint32_t

@@ -5,18 +5,57 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/progress.h"
-#include "gpu/pipelines.h"
+#include "gpu/compile.h"
 
 enum { MAX_BATCH = 256, MAX_IN_FLIGHT = 8 };
 
-/* The driver compiles some kernels at their first run: run them all now, on whatever lies in the arena. */
+/* Records the networks of all batch sizes, or what the recorder takes of them. */
+static bool
+record_all (const vit_session *s, struct recorder *rec, vit_error *err)
+{
+  bool ok = true;
+  for (uint32_t n = 1; ok && n <= s->max_batch; n++) {
+    struct graph graph;
+    ok = graph_init (&graph, s->model, n, err) && graph_record (&graph, rec, &s->slots[0].arena, graph.num_ops, err);
+    graph_finish (&graph);
+  }
+  return ok;
+}
+
+/* Compiles what the model's loading didn't. A kernel that is given up here is one of several for the same weights, and
+ * recording will do without it. */
+static bool
+compile_kernels (vit_session *s, const struct vit_session_params *params, vit_error *err)
+{
+  struct plan plan;
+  plan_init (&plan);
+  struct recorder *rec = recorder_create_dry (s->model->dev, &plan, err);
+  struct compile *work = NULL;
+  bool ok = rec && record_all (s, rec, err) && (work = compile_start (s->model->dev, &plan, err)) != NULL;
+  recorder_destroy (&rec);
+  plan_finish (&plan);
+  if (!ok)
+    return false;
+  uint32_t given_up;
+  struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
+      VIT_PHASE_COMPILE, compile_total (work));
+  return compile_finish (&work, &progress, &given_up, err);
+}
+
+/* Some drivers compile a kernel, or find it in their cache, when it first runs: run a workgroup of each now, on whatever
+ * lies in the arena. */
 static bool
 warm_up (vit_session *s, vit_error *err)
 {
-  struct slot *slot = &s->slots[0];
-  bool ok = recorder_run (slot->networks[0].rec, err)
-      && (s->max_batch == 1 || recorder_run (slot->networks[s->max_batch - 1].rec, err));
+  struct plan met;
+  plan_init (&met);
+  struct recorder *rec = recorder_create (s->model->dev, err);
+  if (rec)
+    recorder_only_new (rec, &met);
+  bool ok = rec && recorder_begin (rec, err) && record_all (s, rec, err) && recorder_end (rec, err)
+      && recorder_run (rec, err);
+  recorder_destroy (&rec);
+  plan_finish (&met);
   kernels_save (s->model->dev);
   return ok;
 }
@@ -65,18 +104,15 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
     fail_memory (err, "the session", flight * sizeof *s->slots + model->cfg.classes * sizeof *s->logits);
     goto error;
   }
-  struct progress progress = progress_begin (params ? params->progress : NULL, params ? params->progress_ctx : NULL,
-      VIT_PHASE_COMPILE, flight + 1);
+  if (!compile_kernels (s, params, err))
+    goto error;
   bool ok = true;
-  for (uint32_t i = 0; ok && i < flight; i++) {
+  for (uint32_t i = 0; ok && i < flight; i++)
     ok = slot_init (&s->slots[i], s->model, batch, &s->counters, err);
-    progress_set (&progress, i + ok);
-  }
   if (!ok || !warm_up (s, err)) {
     explain_memory (s, err);
     goto error;
   }
-  progress_set (&progress, flight + 1);
   s->at_creation = s->counters;
   return s;
 error:
