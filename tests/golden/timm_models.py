@@ -138,8 +138,8 @@ MODELS = {
         "DeiT distilled: the mean of the class token's head and the distillation token's", dict(), labels="list",
         entry="deit_tiny_distilled_patch16_224", pictures=common.ALL),
     "timm-distilled-pos-down": row(
-        "DeiT distilled at another size, both prefix rows kept", dict(img_size=28), resized=(12, 16),
-        entry="deit_tiny_distilled_patch16_224"),
+        "DeiT distilled in half at another size, both prefix rows kept", dict(img_size=28), resized=(12, 16),
+        dtype=torch.float16, entry="deit_tiny_distilled_patch16_224"),
     "bare-64": row(
         "a bare .safetensors file with timm's names; one head of 64", dict(
             embed_dim=64, num_heads=1, depth=1, mlp_ratio=1.0, img_size=16, patch_size=4), bare="tiny-vit.safetensors",

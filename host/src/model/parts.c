@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "gpu/half.h"
 #include "model/pos_resample.h"
 
 #define SHAPE(...) ((struct part_shape) { { __VA_ARGS__ }, sizeof ((uint64_t[]) { __VA_ARGS__ }) / sizeof (uint64_t) })
@@ -114,12 +115,30 @@ spread_positions (const struct vit_config *c, const float *stored, float *out, v
       out + c->num_prefix * dim, c->image_height / c->patch_height, c->image_width / c->patch_width, c->dim, err);
 }
 
+/* The nearest number that the type has; ties go to the even one. */
+static float
+round_to (enum dtype dtype, float v)
+{
+  uint32_t bits;
+  if (dtype == DTYPE_F16)
+    return half_to_float (half_from_float (v));
+  if (dtype != DTYPE_BF16)
+    return v;
+  memcpy (&bits, &v, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  memcpy (&v, &bits, sizeof v);
+  return v;
+}
+
 static bool
 read_positions (const struct vit_config *c, const struct tensor *t, float *out, vit_error *err)
 {
   float *stored = malloc (t->count * sizeof *stored);
   bool ok = stored || fail_memory (err, t->name, t->count * sizeof *stored);
   ok = ok && read_tensor (t, stored, err) && spread_positions (c, stored, out, err);
+  /* timm resizes the table in the file, whose type the result gets (timm/layers/pos_embed.py); transformers the model's */
+  for (size_t i = 0; ok && c->pos_resample == POS_BICUBIC_ANTIALIAS && i < (size_t) config_tokens (c) * c->dim; i++)
+    out[i] = round_to (t->dtype, out[i]);
   free (stored);
   return ok;
 }
