@@ -34,3 +34,9 @@ activate (float x, uint act)
   }
   return x;
 }
+
+vec4
+activate4 (vec4 x, uint act)
+{
+  return vec4 (activate (x.x, act), activate (x.y, act), activate (x.z, act), activate (x.w, act));
+}

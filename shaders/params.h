@@ -16,6 +16,14 @@
 #define VIT_ACT_RELU       4u
 #define VIT_ACT_TANH       5u
 
+/* Code paths of linear_tile.comp. */
+#define VIT_TILE_ADD    1u
+#define VIT_TILE_BIAS   2u
+#define VIT_TILE_TAIL   4u  /* in_dim is no multiple of a step: x needs masks */
+#define VIT_TILE_SINGLE 8u  /* out_dim or y_stride is no multiple of 4: y is stored one by one */
+#define VIT_TILE_TABLE  16u /* bias_rows above 1 */
+#define VIT_TILE_NORM   32u
+
 /* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that. Row r of x starts at
  * x_first + r * x_stride, of y at y_first + r * y_stride. With norm the sum is over (x[r][k] - mean) * rsqrt (var + eps)
  * instead, where mean and variance are those of row r: a LayerNorm whose weight and bias are folded into w and bias. */

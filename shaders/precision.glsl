@@ -22,9 +22,13 @@
 #endif
 #ifdef Y_F16
 #define Y_DATA float16_t
+#define Y_VEC4 f16vec4
+#define Y_STORE4(v) f16vec4 (clamp (v, vec4 (-65504.0), vec4 (65504.0)))
 // Real checkpoints have activations beyond half's range in a few channels: saturate, never store infinity.
 #define Y_STORE(v) float16_t (clamp (v, -65504.0, 65504.0))
 #else
 #define Y_DATA float
+#define Y_VEC4 vec4
+#define Y_STORE4(v) (v)
 #define Y_STORE(v) (v)
 #endif

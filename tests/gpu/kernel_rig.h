@@ -17,6 +17,7 @@ struct rig {
   const char *filter; /* runs only the rows whose name holds it; NULL: all */
   char row[160];      /* the row under test, as messages name it */
   uint32_t done, left_out;
+  uint32_t seen; /* rows that had several kernels */
 };
 
 void rig_init (struct rig *rig, int argc, char **argv); /* skips the test where there is no device */

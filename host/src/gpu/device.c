@@ -69,6 +69,20 @@ has_extension (const vit_device *dev, const char *name)
   return found;
 }
 
+/* Features that no message to the user is about. */
+static void
+read_features (vit_device *dev)
+{
+  VkPhysicalDeviceShaderFloat16Int8Features half = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+  };
+  VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
+  if (dev->info.api_version < VK_API_VERSION_1_2)
+    return;
+  dev->instance.GetPhysicalDeviceFeatures2 (dev->physical, &features);
+  dev->caps.float16 = half.shaderFloat16;
+}
+
 static void
 read_limits (vit_device *dev)
 {
@@ -85,7 +99,8 @@ read_limits (vit_device *dev)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT);
   /* VIT_KERNELS=plain keeps to the kernels that run anywhere: to compare, and to look for a driver's fault */
   const char *kernels = getenv ("VIT_KERNELS");
-  c->unrolled = c->software && c->buffer_address && (!kernels || strcmp (kernels, "plain") != 0)
+  c->plain = kernels && strcmp (kernels, "plain") == 0;
+  c->unrolled = c->software && c->buffer_address && !c->plain
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT)
@@ -114,9 +129,14 @@ open_device (vit_device *dev, vit_error *err)
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
     .bufferDeviceAddress = VK_TRUE,
   };
+  VkPhysicalDeviceShaderFloat16Int8Features float16 = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+    .pNext = dev->caps.buffer_address ? &bda : NULL,
+    .shaderFloat16 = dev->caps.float16,
+  };
   VkPhysicalDevice16BitStorageFeatures half = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
-    .pNext = dev->caps.buffer_address ? &bda : NULL,
+    .pNext = dev->caps.float16 ? (void *) &float16 : float16.pNext,
     .storageBuffer16BitAccess = dev->caps.storage16,
   };
   VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
@@ -184,6 +204,7 @@ vit_device_create (const struct vit_device_params *params, vit_error *err)
     dev->params = *params;
   if (!instance_init (&dev->instance, &dev->params, err) || !choose_device (dev, err))
     goto error;
+  read_features (dev);
   read_limits (dev);
   if (!queues_choose (dev, err) || !open_device (dev, err)
       || !(dev->kernels = kernels_create (dev, dev->params.cache_dir, err))

@@ -8,6 +8,7 @@
 #include "gpu/half.h"
 #include "gpu/linear_cpu.h"
 #include "gpu/linear_loop.h"
+#include "gpu/linear_tile.h"
 #include "gpu/plan.h"
 #include "gpu/trust.h"
 
@@ -77,11 +78,26 @@ record_loop (struct recorder *rec, const struct linear_call *call, const struct 
   return record_linear_loop (rec, call, err);
 }
 
+#define TILE(text, bm, bn, bk, tm, tn, split)                                                                          \
+  {                                                                                                                    \
+    "tile_" text, linear_tile_suits, record_linear_tile, &(const struct tile_shape)                                    \
+    {                                                                                                                  \
+      bm, bn, bk, tm, tn, split                                                                                        \
+    }                                                                                                                  \
+  }
+
 static const struct linear_kernel kernels[] = {
   { "loop", loop_suits, record_loop, NULL },
   { "unrolled", unrolled_suits, record_unrolled, NULL },
+  TILE ("128x128", 128, 128, 16, 8, 8, 1),
+  TILE ("128x64", 128, 64, 16, 8, 8, 1),
+  TILE ("64x64", 64, 64, 16, 8, 4, 1),
+  TILE ("32x64_split4", 32, 64, 16, 4, 8, 4),
+  TILE ("32x32_split4", 32, 32, 16, 4, 4, 4),
   { "plain", plain_suits, record_plain, NULL },
 };
+/* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle. */
+enum { ENOUGH_GROUPS = 128 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
 uint32_t
@@ -126,10 +142,20 @@ linear_trusted (const vit_device *dev, const struct linear_call *call, const str
 const struct linear_kernel *
 linear_static_choice (const vit_device *dev, const struct linear_call *call)
 {
-  uint32_t i = 0;
-  while (i + 1 < NUM_KERNELS && !(kernels[i].suits (dev, call, &kernels[i]) && linear_trusted (dev, call, &kernels[i])))
-    i++;
-  return &kernels[i];
+  const struct linear_kernel *most = NULL;
+  for (uint32_t i = 0; i < NUM_KERNELS; i++) {
+    const struct linear_kernel *k = &kernels[i];
+    if (!k->suits (dev, call, k) || !linear_trusted (dev, call, k))
+      continue;
+    if (k->record != record_linear_tile)
+      return most ? most : k;
+    if (device_caps (dev)->software)
+      continue;
+    if (linear_tile_groups (call, k->shape) >= ENOUGH_GROUPS)
+      return k;
+    most = k;
+  }
+  return most;
 }
 
 bool

@@ -13,7 +13,7 @@ enum shader {
       NUM_SHADERS
 };
 
-enum { MAX_BINDINGS = 4, MAX_SPEC = 6, MAX_PUSH = 128 };
+enum { MAX_BINDINGS = 4, MAX_SPEC = 12, MAX_PUSH = 128 };
 
 /* Specialization constants 0 .. num - 1. */
 struct spec {

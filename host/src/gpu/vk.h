@@ -13,12 +13,14 @@
 struct caps {
   bool storage16;           /* storageBuffer16BitAccess */
   bool timeline;            /* timelineSemaphore */
+  bool float16;             /* shaderFloat16: halves in registers and shared memory */
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
   bool unrolled; /* software, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
   bool broadcasts; /* unrolled, and its compiler is at home with subgroupBroadcast */
   bool loops;      /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
+  bool plain;      /* VIT_KERNELS=plain: nothing but the kernels that run anywhere */
   uint32_t subgroup_size;
   uint32_t max_push;        /* bytes */
   uint32_t max_shared;      /* bytes of a workgroup */
