@@ -1,12 +1,14 @@
-/* Compiles every kernel with AMD's compiler (RADV, no card needed), prints what it made of them, fails on a spill. */
+/* Compiles every kernel with AMD's compiler (RADV, no card needed) and compares what it made of them with the table. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /*
- * Usage: radv_stats CHIP SPECIALIZATIONS FILE.spv...
+ * Usage: radv_stats CHIP SPECIALIZATIONS TABLE FILE.spv...
  *
  * RADV_FORCE_FAMILY makes a device of a chip that is not there: it compiles for real and can run nothing, so nothing
  * is ever submitted. SPECIALIZATIONS is a text file of rows "kernel id=value ...": a kernel named there is compiled
- * once per row, any other once with the defaults of its source. '#' starts a comment.
+ * once per row, any other once with the defaults of its source. '#' starts a comment. In a row,
+ * fma=N says how many multiply-adds an invocation does in a round of its loop, share=N and waves=N what there must be.
+ * TABLE holds what was found before; VIT_AMD_UPDATE=1 writes it anew. A chip that this Mesa doesn't know is skipped.
  */
 #include <glob.h>
 #include <sys/wait.h>
@@ -16,17 +18,20 @@
 
 #include "../check.h"
 #include "spirv.h"
+#include "table.h"
 
 enum { MAX_CONSTANTS = 32, MAX_STATISTICS = 64, PUSH_BYTES = 128 };
 
 struct compiler {
   VkInstance instance;
   VkDevice device;
+  char driver[32]; /* version of Mesa */
+  struct table *table;
   char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
 };
 
 struct constants {
-  uint32_t count;
+  uint32_t count, fma, share, waves;
   VkSpecializationMapEntry entries[MAX_CONSTANTS];
   int32_t values[MAX_CONSTANTS];
   char text[256]; /* the row as written, for the table */
@@ -43,7 +48,7 @@ static const struct {
   { "Spilled SGPRs", "spilled SGPRs", true },
   { "Scratch size", "scratch bytes", false },
   { "LDS size", "LDS bytes", false },
-  { "Subgroups per SIMD", "waves", false },
+  { "Subgroups per SIMD", "waves", false }, /* kept, as are VGPRs, LDS, latency and inverse throughput */
   { "Latency", "latency", false },
   { "Inverse Throughput", "inverse throughput", false },
   { "Code size", "code bytes", false },
@@ -116,6 +121,10 @@ choose_driver (const char *chip)
   setenv ("VK_DRIVER_FILES", given, 1);
   setenv ("VK_ICD_FILENAMES", given, 1); /* loaders before 1.3.207 */
   globfree (&found);
+  if (!knows_chip (family_of (chip))) {
+    printf ("this Mesa doesn't know %s: skipped\n", chip);
+    exit (77); /* also where a device is required: none of one Mesa's chips is missing */
+  }
   setenv ("RADV_FORCE_FAMILY", family_of (chip), 1);
 }
 
@@ -137,6 +146,8 @@ find_device (struct compiler *c, const char *chip)
   VkPhysicalDeviceProperties properties;
   vkGetPhysicalDeviceProperties (physical, &properties);
   snprintf (c->name, sizeof c->name, "%s", properties.deviceName);
+  uint32_t v = properties.driverVersion;
+  snprintf (c->driver, sizeof c->driver, "%u.%u.%u", VK_VERSION_MAJOR (v), VK_VERSION_MINOR (v), VK_VERSION_PATCH (v));
   REQUIRE_TEXT (c->name, "Null hardware"); /* a real card would be compiled for as what it is */
   return physical;
 }
@@ -202,6 +213,47 @@ make_layout (const struct compiler *c, const struct spirv_facts *facts, VkDescri
   return layout;
 }
 
+/* ACO counts a loop's body 8 times, and a wave of 64 takes 2 cycles to issue an instruction to 32 lanes. */
+static uint64_t
+share_of (uint64_t fma, uint64_t inverse)
+{
+  return inverse ? 100 * fma * 2 * 8 / inverse : 0;
+}
+
+static uint64_t
+find_value (const VkPipelineExecutableStatisticKHR *stats, uint32_t n, const char *kernel, const char *name)
+{
+  for (uint32_t i = 0; i < n; i++)
+    if (strcmp (stats[i].name, name) == 0)
+      return stats[i].value.u64;
+  check_die (__FILE__, __LINE__, "%s: RADV tells no '%s'", kernel, name); /* else the checks would be empty */
+}
+
+/* Against the table and against what its row of specializations asks for. */
+static void
+check_figures (const struct compiler *c, const VkPipelineExecutableStatisticKHR *stats, uint32_t n, const char *kernel,
+    const struct constants *constants)
+{
+  char name[512];
+  struct figures f = {
+    .vgprs = find_value (stats, n, kernel, "VGPRs"),
+    .spills = find_value (stats, n, kernel, "Spilled VGPRs") + find_value (stats, n, kernel, "Spilled SGPRs"),
+    .lds = find_value (stats, n, kernel, "LDS size"),
+    .waves = find_value (stats, n, kernel, "Subgroups per SIMD"),
+    .latency = find_value (stats, n, kernel, "Latency"),
+    .inverse = find_value (stats, n, kernel, "Inverse Throughput"),
+  };
+  f.share = share_of (constants->fma, f.inverse);
+  snprintf (name, sizeof name, "%s%s%s", kernel, constants->count ? " " : "", constants->text);
+  check_failures += table_row (c->table, name, &f);
+  if (f.share < constants->share)
+    check_failed ("%s: %u %% of its cycles multiply, expected %u", name, (unsigned) f.share, constants->share);
+  if (f.waves < constants->waves)
+    check_failed ("%s: %u waves, expected %u", name, (unsigned) f.waves, constants->waves);
+  if (constants->fma)
+    printf (" %u %% |", (unsigned) f.share);
+}
+
 /* One line of the table; a spill is a failure of this row, and the others are still shown. */
 static void
 print_statistics (const struct compiler *c, VkPipeline pipeline, const char *kernel, const struct constants *constants)
@@ -225,6 +277,7 @@ print_statistics (const struct compiler *c, VkPipeline pipeline, const char *ker
       fprintf (stderr, "%s %s: %llu %s, expected 0\n", kernel, constants->text, value, columns[i].head),
           check_failures++;
   }
+  check_figures (c, stats, n, kernel, constants);
   putchar ('\n');
 }
 
@@ -272,6 +325,9 @@ next_constants (FILE *rows, const char *kernel, struct constants *out)
       continue;
     memset (out, 0, sizeof *out);
     while ((word = strtok_r (NULL, " \t", &rest))) {
+      if (sscanf (word, "fma=%u", &out->fma) == 1 || sscanf (word, "share=%u", &out->share) == 1
+          || sscanf (word, "waves=%u", &out->waves) == 1)
+        continue;
       uint32_t i = out->count++;
       size_t length = strlen (out->text);
       REQUIRE (i < MAX_CONSTANTS);
@@ -331,8 +387,8 @@ compile_file (const struct compiler *c, const char *path, FILE *rows)
 int
 main (int argc, char **argv)
 {
-  if (argc < 4) {
-    fprintf (stderr, "usage: %s CHIP SPECIALIZATIONS FILE.spv...\n", argv[0]);
+  if (argc < 5) {
+    fprintf (stderr, "usage: %s CHIP SPECIALIZATIONS TABLE FILE.spv...\n", argv[0]);
     return 2;
   }
   FILE *rows = fopen (argv[2], "r");
@@ -341,6 +397,7 @@ main (int argc, char **argv)
   struct compiler c = { 0 };
   choose_driver (argv[1]);
   open_device (&c, find_device (&c, argv[1]));
+  c.table = table_open (argv[3], c.driver, argv[1], getenv ("VIT_AMD_UPDATE") != NULL);
   printf ("%s\n\n| kernel |", c.name);
   for (size_t i = 0; i < COUNT_OF (columns); i++)
     printf (" %s |", columns[i].head);
@@ -348,9 +405,10 @@ main (int argc, char **argv)
   for (size_t i = 0; i < COUNT_OF (columns); i++)
     printf ("--:|");
   putchar ('\n');
-  for (int i = 3; i < argc; i++)
+  for (int i = 4; i < argc; i++)
     compile_file (&c, argv[i], rows);
   fclose (rows);
+  table_close (c.table);
   vkDestroyDevice (c.device, NULL);
   vkDestroyInstance (c.instance, NULL);
   return check_status ();

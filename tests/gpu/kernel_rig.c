@@ -64,6 +64,15 @@ rig_row (struct rig *rig, bool needs_storage16, const char *format, ...)
   return true;
 }
 
+bool
+rig_wants (const struct rig *rig, const char *row)
+{
+  const char *end = rig->filter ? strstr (rig->filter, " by ") : NULL;
+  char part[160];
+  snprintf (part, sizeof part, "%.*s", end ? (int) (end - rig->filter) : 159, rig->filter ? rig->filter : "");
+  return strstr (row, part) != NULL;
+}
+
 static double
 seconds (void)
 {

@@ -24,6 +24,8 @@ void rig_init (struct rig *rig, int argc, char **argv); /* skips the test where 
 void rig_finish (struct rig *rig);
 /* Names the row; false when it is not to be run here: filtered out, or half storage that the device lacks. */
 bool __attribute__ ((format (printf, 3, 4))) rig_row (struct rig *rig, bool needs_storage16, const char *format, ...);
+/* Whether a row of several kernels, "... by KERNEL", may have one to run: saves computing what it must give. */
+bool rig_wants (const struct rig *rig, const char *row);
 /* begin, end and run of the recorder around the caller's record_...; with --bench also repeats and prints the best
  * wall time. `flops` of the row, 0 where it says nothing. */
 void rig_begin (struct rig *rig);

@@ -1,9 +1,83 @@
-/* Attention: records the kernel that fits the head size and the device. */
+/* Attention: the table of kernels and the choice among them. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gpu/attention.h"
+
 #include "gpu/attention_cpu.h"
-#include "gpu/plan.h"
 #include "gpu/rows_loop.h"
 #include "gpu/trust.h"
+
+/* What keeps a large GPU busy, as for linears. */
+enum { ENOUGH_GROUPS = 128 };
+/* Of attention_tile.comp: keys of a tile; tiles whose scores fit registers; the same where one round isn't enough. */
+enum { KEYS = 32, MAX_TILES = 8, ROUND_TILES = 4 };
+
+static uint32_t
+ceil_div (uint32_t a, uint32_t b)
+{
+  return (a + b - 1) / b;
+}
+
+/* Of shared memory; the arithmetic of the shader's declarations. */
+static uint32_t
+tile_bytes (enum store store, uint32_t head_dim, uint32_t threads)
+{
+  uint32_t rows = store == STORE_F16 ? head_dim / 2 : head_dim;
+  uint32_t queries = (rows > KEYS ? rows : KEYS) * (threads / 8 + 1);
+  uint32_t keys = rows * (KEYS / 2 + 2), values = KEYS * (rows / 2 + 1);
+  return 8 * (queries + (keys > values ? keys : values));
+}
+
+static bool
+tile_suits (const vit_device *dev, enum store store, const struct attention_params *p, uint32_t threads)
+{
+  const struct caps *caps = device_caps (dev);
+  return !caps->plain && p->head_dim % 8 == 0 && p->head_dim >= 32 && p->head_dim <= 128
+      && p->qkv_stride % ROW_ALIGN == 0 && p->out_stride % 4 == 0 && threads <= caps->max_invocations
+      && tile_bytes (store, p->head_dim, threads) <= caps->max_shared;
+}
+
+static bool
+record_tile (struct recorder *rec, struct span qkv, struct span out, enum store store, const struct attention_params *p,
+    uint32_t threads, vit_error *err)
+{
+  uint32_t tiles = ceil_div (p->tokens, KEYS);
+  struct dispatch d = {
+    .shader = store == STORE_F16 ? SHADER_attention_tile_h : SHADER_attention_tile_f,
+    .spec = { 3, { threads, p->head_dim, tiles <= MAX_TILES ? tiles : ROUND_TILES } },
+    .bind = { qkv, { 0 }, { 0 }, out },
+    .push = p,
+    .push_size = sizeof *p,
+    .groups = { ceil_div (p->queries, threads / 4), p->heads, p->batch },
+  };
+  return recorder_dispatch (rec, &d, err);
+}
+
+/* Of 64 and of 16 queries a workgroup. */
+static bool
+tile_64_suits (const vit_device *dev, enum store store, const struct attention_params *p)
+{
+  return tile_suits (dev, store, p, 256);
+}
+
+static bool
+record_tile_64 (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, vit_error *err)
+{
+  return record_tile (rec, qkv, out, store, p, 256, err);
+}
+
+static bool
+tile_16_suits (const vit_device *dev, enum store store, const struct attention_params *p)
+{
+  return tile_suits (dev, store, p, 64);
+}
+
+static bool
+record_tile_16 (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, vit_error *err)
+{
+  return record_tile (rec, qkv, out, store, p, 64, err);
+}
 
 /* The widest cut of a head that spills no register: 64 of q and 32 of the sum make 96, with 128 ACO begins to spill on
  * gfx1100 (Mesa 22.3.6). A CPU has its stack in the cache, and repeated scores would cost it more. */
@@ -46,11 +120,54 @@ record_unrolled (struct recorder *rec, struct span qkv, struct span out, enum st
   return record_attention_cpu (rec, qkv, out, p, err);
 }
 
-/* The best first; what none of them does is the plain kernel's. */
+static bool
+plain_suits (const vit_device *dev, enum store store, const struct attention_params *p)
+{
+  (void) dev, (void) store, (void) p;
+  return true;
+}
+
 static const struct attention_kernel kernels[] = {
   { "loop", loop_suits, record_loop },
   { "unrolled", unrolled_suits, record_unrolled },
+  { "tile_64", tile_64_suits, record_tile_64 },
+  { "tile_16", tile_16_suits, record_tile_16 },
+  { "plain", plain_suits, record_attention_plain },
 };
+enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
+
+uint32_t
+attention_num_kernels (void)
+{
+  return NUM_KERNELS;
+}
+
+const struct attention_kernel *
+attention_kernel_at (uint32_t index)
+{
+  return &kernels[index];
+}
+
+/* A CPU runs tiles in shared memory slower than anything else. The larger tile is for calls that make enough of them. */
+static bool
+worth_it (const vit_device *dev, const struct attention_params *p, const struct attention_kernel *k)
+{
+  if (k->record != record_tile_64 && k->record != record_tile_16)
+    return true;
+  return !device_caps (dev)->software
+      && (k->record == record_tile_16 || ceil_div (p->queries, 64) * p->heads * p->batch >= ENOUGH_GROUPS);
+}
+
+const struct attention_kernel *
+attention_static_choice (const vit_device *dev, enum store store, const struct attention_params *p)
+{
+  const struct attention_kernel *plain = &kernels[NUM_KERNELS - 1], *k = kernels;
+  while (k < plain
+      && (!k->suits (dev, store, p) || !worth_it (dev, p, k)
+          || trust_refuses (dev, TRUST_ATTENTION, k->name, p->tokens)))
+    k++;
+  return k;
+}
 
 bool
 record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
@@ -58,21 +175,15 @@ record_attention (struct recorder *rec, struct span qkv, struct span out, enum s
 {
   struct attention_params full = *params, *p = &full;
   p->queries = p->queries ? p->queries : p->tokens;
-  vit_device *dev = recorder_device (rec);
-  for (uint32_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-    const struct attention_kernel *k = &kernels[i];
-    if (!k->suits (dev, store, p) || trust_refuses (dev, TRUST_ATTENTION, k->name, p->tokens))
-      continue;
-    struct plan *plan = recorder_dry_plan (rec);
-    struct special s = { .kind = SPECIAL_ATTENTION, .attention = k, .y_store = store, .p.attention = *p };
-    if (plan && !plan_special (plan, &s, err))
-      return false;
-    bool ok = k->record (rec, qkv, out, store, p, err);
-    if (plan)
-      plan_end_special (plan);
-    return ok;
-  }
-  return record_attention_plain (rec, qkv, out, store, p, err);
+  const struct attention_kernel *k = attention_static_choice (recorder_device (rec), store, p);
+  struct plan *plan = k->record == record_attention_plain ? NULL : recorder_dry_plan (rec);
+  struct special s = { .kind = SPECIAL_ATTENTION, .attention = k, .y_store = store, .p.attention = *p };
+  if (plan && !plan_special (plan, &s, err))
+    return false;
+  bool ok = k->record (rec, qkv, out, store, p, err);
+  if (plan)
+    plan_end_special (plan);
+  return ok;
 }
 
 bool

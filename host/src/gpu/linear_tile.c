@@ -48,6 +48,14 @@ by_fours (const struct linear_call *c)
   return c->p.out_dim % 4 == 0 && c->p.y_stride % 4 == 0 && c->p.y_first % 4 == 0;
 }
 
+/* Normalising takes registers, and so do loads under way: four of them and 64 sums spill on gfx1100 (Mesa 22.3.6). */
+static bool
+fits_registers (const struct linear_call *c, const struct tile_shape *s)
+{
+  uint32_t loads = s->bm * step_of (c, s) * store_size (c->x_store) / 16 * s->split / threads_of (s);
+  return !c->p.norm || s->tm * s->tn < 64 || loads <= 2;
+}
+
 bool
 linear_tile_suits (const vit_device *dev, const struct linear_call *c, const struct linear_kernel *k)
 {
@@ -56,7 +64,7 @@ linear_tile_suits (const vit_device *dev, const struct linear_call *c, const str
   return !caps->plain && c->weight->layout == LAYOUT_ROWS && tile_shader (caps, c) != NUM_SHADERS
       && !(c->p.norm && c->x_store == STORE_F16) && !(c->p.bias_rows > 1 && !by_fours (c))
       && c->p.x_first % ROW_ALIGN == 0 && c->p.x_stride % ROW_ALIGN == 0 && (c->y_store == STORE_F32 || by_fours (c))
-      && threads_of (s) <= caps->max_invocations && shared_bytes (c, s, 1) <= caps->max_shared;
+      && threads_of (s) <= caps->max_invocations && fits_registers (c, s) && shared_bytes (c, s, 1) <= caps->max_shared;
 }
 
 static uint32_t
