@@ -242,7 +242,7 @@ test_slow (const float good[CLASSES])
 {
   float logits[CLASSES];
   char *folder = make_folder ();
-  setenv ("VIT_COMPILE_LIMIT_MS", "300", 1);
+  setenv ("VIT_COMPILE_LIMIT_MS", "100", 1);
   driver.slow = true;
   classify (folder, logits);
   require_same (logits, good);

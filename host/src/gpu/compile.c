@@ -12,16 +12,20 @@
 #include "gpu/trial.h"
 #include "gpu/trust.h"
 
-/* An unrolled kernel takes about a second of lavapipe 22.3.6 and up to 28 s of some of 26.x; a kernel that takes longer
+/* Of the CPU: on a busy machine the clock on the wall says nothing of a kernel. An unrolled kernel takes about a second of lavapipe 22.3.6 and up to 28 s of some of 26.x; a kernel that takes longer
  * than this costs a user more than it ever gives back. VIT_COMPILE_LIMIT_MS overrides it. */
-enum { LIMIT_MS = 20000, MAX_THREADS = 8 };
+enum {
+  LIMIT_MS = 20000,
+  PATIENCE = 10, /* times the limit, by the clock on the wall: a driver that hangs uses no CPU */
+  MAX_THREADS = 8
+};
 
 /* TRYING is the only state that may take too long: then the kernel is given up, LATE, and its thread left behind. */
 enum state { WAITING, TRYING, MAKING, DONE, LATE };
 
 struct item {
   enum state state;
-  uint64_t since_ms; /* TRYING */
+  uint64_t since_ms, since_cpu_ms; /* TRYING: clocks when it began */
 };
 
 enum { NO_ITEM = UINT32_MAX };
@@ -51,10 +55,10 @@ struct compile {
 };
 
 static uint64_t
-now_ms (void)
+clock_ms (clockid_t clock)
 {
   struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
+  clock_gettime (clock, &t);
   return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
 }
 
@@ -149,7 +153,8 @@ work (struct compile *c, uint32_t *current)
     uint32_t i = *current = c->next++;
     bool tries = c->plan.pipelines[i].special >= 0 && trust_recall (c->dev, &c->plan.pipelines[i]) == VERDICT_NONE;
     vit_error err = { 0 };
-    c->items[i] = (struct item) { tries ? TRYING : MAKING, now_ms () };
+    c->items[i] =
+        (struct item) { tries ? TRYING : MAKING, clock_ms (CLOCK_MONOTONIC), clock_ms (CLOCK_PROCESS_CPUTIME_ID) };
     pthread_mutex_unlock (&c->lock);
     bool ok = do_item (c, i, tries, &twin, &err);
     pthread_mutex_lock (&c->lock);
@@ -275,37 +280,44 @@ compile_done (struct compile *c)
   return done;
 }
 
-/* Gives up what takes too long; returns how many items are under way and when the next of them is due. */
-static uint32_t
-check_items (struct compile *c, uint64_t *due_ms)
+/* The lock is held. */
+static void
+give_up (struct compile *c, uint32_t i)
 {
-  uint32_t busy = 0;
-  uint64_t now = now_ms ();
-  *due_ms = now + 1000;
-  for (uint32_t i = 0; i < c->next; i++) {
-    struct item *item = &c->items[i];
-    uint64_t due = item->since_ms + c->limit_ms;
-    if (item->state == TRYING && due <= now) {
-      item->state = LATE;
-      c->alive--;
-      c->done++;
-      c->given_up++;
-      vit_error err = { 0 };
-      if (!trust_remember (c->dev, &c->plan, i, VERDICT_SLOW, &err) && !c->stop) {
-        c->stop = true;
-        c->err = err;
-      }
-    }
-    if (item->state == TRYING && due < *due_ms)
-      *due_ms = due;
-    busy += item->state == TRYING || item->state == MAKING;
+  vit_error err = { 0 };
+  c->items[i].state = LATE;
+  c->alive--;
+  c->done++;
+  c->given_up++;
+  if (!trust_remember (c->dev, &c->plan, i, VERDICT_SLOW, &err) && !c->stop) {
+    c->stop = true;
+    c->err = err;
   }
-  return busy;
+}
+
+/* Gives up what takes too long; returns how many items are under way. What the process used of the CPU was used by all
+ * of them. */
+static uint32_t
+check_items (struct compile *c)
+{
+  uint32_t busy = 0, left = 0;
+  uint64_t now = clock_ms (CLOCK_MONOTONIC), cpu = clock_ms (CLOCK_PROCESS_CPUTIME_ID);
+  for (uint32_t i = 0; i < c->next; i++)
+    busy += c->items[i].state == TRYING || c->items[i].state == MAKING;
+  for (uint32_t i = 0; i < c->next; i++) {
+    const struct item *item = &c->items[i];
+    uint64_t passed = now - item->since_ms, used = (cpu - item->since_cpu_ms) / (busy ? busy : 1);
+    if (item->state == TRYING && ((passed >= c->limit_ms && used >= c->limit_ms) || passed >= PATIENCE * c->limit_ms))
+      give_up (c, i);
+    left += item->state == TRYING || item->state == MAKING;
+  }
+  return left;
 }
 
 static void
-wait_until (struct compile *c, uint64_t due_ms)
+wait_a_while (struct compile *c)
 {
+  uint64_t due_ms = clock_ms (CLOCK_MONOTONIC) + 100;
   struct timespec due = { .tv_sec = (time_t) (due_ms / 1000), .tv_nsec = (long) (due_ms % 1000) * 1000000 };
   pthread_cond_timedwait (&c->changed, &c->lock, &due);
 }
@@ -314,10 +326,9 @@ wait_until (struct compile *c, uint64_t due_ms)
 static void
 wait_for_items (struct compile *c, struct progress *progress)
 {
-  uint64_t due;
   pthread_mutex_lock (&c->lock);
   for (;;) {
-    uint32_t busy = check_items (c, &due), done = c->done, alive = c->alive;
+    uint32_t busy = check_items (c), done = c->done, alive = c->alive;
     bool rest = !c->stop && c->next < c->plan.num;
     if (busy == 0 && !rest)
       break;
@@ -328,7 +339,7 @@ wait_for_items (struct compile *c, struct progress *progress)
       work (c, &ignored);
     pthread_mutex_lock (&c->lock);
     if (done == c->done && c->alive > 0)
-      wait_until (c, due);
+      wait_a_while (c);
   }
   uint32_t done = c->done;
   pthread_mutex_unlock (&c->lock);
