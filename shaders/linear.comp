@@ -15,7 +15,7 @@ layout (constant_id = 1) const bool NORM = false; // p.norm
 
 layout (std430, binding = 0) readonly buffer X { X_DATA x[]; };        // rows of in_dim
 layout (std430, binding = 1) readonly buffer W { W_DATA w[]; };        // rows of in_dim, w_stride apart
-layout (std430, binding = 2) readonly buffer B { float bias[]; };      // (bias_rows, out_dim)
+layout (std430, binding = 2) readonly buffer B { float bias[]; };      // (bias_rows, out_dim), after the scales of W_I8
 layout (std430, binding = 3) buffer Y { Y_DATA y[]; };                 // rows of out_dim
 layout (push_constant) uniform P { linear_params p; };
 
@@ -69,7 +69,7 @@ load_tiles (uint row0, uint col0, uint k0)
   }
   for (uint i = gl_LocalInvocationIndex; i < STEP * COLUMNS; i += 128) {
     uint col = col0 + i / STEP, k = k0 + i % STEP;
-    ws[i % STEP][i / STEP] = col < p.out_dim && k < p.in_dim ? float (w[col * p.w_stride + k]) : 0.0;
+    ws[i % STEP][i / STEP] = col < p.out_dim && k < p.in_dim ? W_LOAD (w, col * p.w_stride + k) : 0.0;
   }
 }
 
@@ -105,6 +105,10 @@ main ()
       if (row >= p.rows || col >= p.out_dim)
         continue;
       uint at = p.y_first + row * p.y_stride + col, b = p.bias_rows > 1 ? row % p.bias_rows * p.out_dim : 0;
+#ifdef W_I8
+      acc[r][c] *= bias[col];
+      b += p.out_dim;
+#endif
       float v = activate (acc[r][c] + (p.bias_rows != 0 ? bias[b + col] : 0.0), p.act);
       y[at] = Y_STORE (p.add != 0 ? float (y[at]) + v : v);
     }

@@ -1,6 +1,6 @@
-// Stored element types: every tensor is float or half in memory and float in registers.
+// Stored element types: every tensor is float or half (weights: or a byte) in memory and float in registers.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A kernel compiles once per combination of X_F16, W_F16 and Y_F16; STORE_F16 means all of them.
+// A kernel compiles once per combination of X_F16, W_F16 or W_I8, and Y_F16; STORE_F16 means all of them.
 #ifdef STORE_F16
 #define X_F16
 #define W_F16
@@ -15,10 +15,15 @@
 #else
 #define X_DATA float
 #endif
-#ifdef W_F16
+#if defined(W_I8) // four to a word: no device needs to know bytes
+#define W_DATA uint
+#define W_LOAD(w, i) float (bitfieldExtract (int (w[(i) / 4]), int ((i) % 4 * 8), 8))
+#elif defined(W_F16)
 #define W_DATA float16_t
+#define W_LOAD(w, i) float (w[i])
 #else
 #define W_DATA float
+#define W_LOAD(w, i) float (w[i])
 #endif
 #ifdef Y_F16
 #define Y_DATA float16_t

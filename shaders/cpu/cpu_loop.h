@@ -12,10 +12,11 @@
 #define CPU_LOOP_GROUPS 32768u /* rows of LayerNorm in dimension x of its workgroups; more go to y */
 
 /* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES
- * weights; halves are joined in pairs of k, the even one in the low half of a word. Addresses are bytes. */
+ * weights; halves are joined in pairs of k and bytes in fours, the lowest k in the lowest bits of a word. Addresses are bytes. */
 struct cpu_loop_linear_params {
   uint64_t x, w, y;
-  uint64_t bias; /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0 */
+  uint64_t bias; /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0; before it the
+                    scales (out_dim) of weights that are bytes */
   uint rows, out_dim;
   uint x_row, y_row; /* bytes from one row to the next */
   uint panel;        /* bytes from one panel to the next */

@@ -15,7 +15,7 @@
  * - Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
  *   that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
  *
- * usage: gen_linear LANES f32|f16 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
+ * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 
 static FILE *out;
 static unsigned lanes; /* of a subgroup: columns of a tile */
-static bool half;      /* weights are half floats, two values of k in a word */
+static unsigned packed = 1; /* values of k in a word of weights: floats, halves or bytes */
 static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
 
 static void put (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
@@ -45,7 +45,7 @@ static void
 put_header (void)
 {
   put ("// Written by gen_linear %u %s.\n// SPDX-License-Identifier: LGPL-2.1-or-later\n#version 450\n", lanes,
-      half ? "f16" : "f32");
+      packed == 4 ? "i8" : packed == 2 ? "f16" : "f32");
   put ("#extension GL_EXT_buffer_reference : require\n#extension GL_EXT_control_flow_attributes : require\n"
        "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n"
        "#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
@@ -61,7 +61,7 @@ put_header (void)
        "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { %svec4 v[]; };\n\n",
-      half ? "u" : "");
+      packed > 1 ? "u" : "");
   put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y, before;\n"
        "  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
       CPU_LINEAR_TABLE);
@@ -133,7 +133,7 @@ put_addresses (void)
        "  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n",
       CPU_LINEAR_PANELS_Y);
   put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
-      block * lanes * (half ? 2 : 4));
+      block * lanes * 4 / packed);
   put ("  const uint step = p.flags >> %u & 255u, tile = min (mb * step, p.rows - step);\n", CPU_LINEAR_STEP);
   put ("  const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * %uu, p.k_last));\n", block * 4);
   put ("  const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row\n");
@@ -147,8 +147,15 @@ put_products (void)
   for (unsigned r = 0; r < rows; r++)
     put ("%sa%u = 0.0%s", r ? ", " : "  float ", r, r + 1 < rows ? "" : ";\n");
   for (unsigned k = 0; k < block; k++) {
+    if (packed == 4 && k % 4 == 0) {
+      put ("  const int w%u = int (subgroupShuffle (", k / 4);
+      put_vector ("w", k / 4);
+      put (", lane));\n");
+    }
     put ("  {\n    const float c = ");
-    if (half) { /* the shuffle moves nothing; it keeps the compiler from loading halves one by one */
+    if (packed == 4)
+      put ("float (bitfieldExtract (w%u, %u, 8))", k / 4, k % 4 * 8);
+    else if (packed == 2) { /* the shuffle moves nothing; it keeps the compiler from loading parts of words one by one */
       put ("unpackHalf2x16 (subgroupShuffle (");
       put_vector ("w", k / 2);
       put (", lane)).%c", "xy"[k % 2]);
@@ -189,7 +196,13 @@ put_finish (void)
   put ("    t += pick (");
   for (unsigned i = 0; i < lanes / 4; i++)
     put ("%sq%u", i ? ", " : "", i);
-  put (");\n  }\n  Bias bias = Bias (panel - %uul);\n  t += mix (0.0, ", lanes * 4);
+  put (");\n  }\n");
+  if (packed == 4) {
+    put ("  Bias scale = Bias (panel - %uul);\n  t *= ", lanes * 8);
+    put_vector ("scale", 0);
+    put (";\n");
+  }
+  put ("  Bias bias = Bias (panel - %uul);\n  t += mix (0.0, ", lanes * 4);
   put_vector ("bias", 0);
   put (", (p.flags & %uu) != 0u);\n  Floats earlier = Floats (last);\n  const float before = ", CPU_LINEAR_BIAS);
   put_floats ("earlier");
@@ -230,7 +243,7 @@ put_kernel (void)
 {
   put_header ();
   put_pick ("float", "vec4");
-  if (half)
+  if (packed > 1)
     put_pick ("uint", "uvec4");
   put_activation ();
   put_finish ();
@@ -246,14 +259,15 @@ int
 main (int argc, char **argv)
 {
   lanes = argc >= 4 ? (unsigned) strtoul (argv[1], NULL, 10) : 0;
-  half = argc >= 4 && strcmp (argv[2], "f16") == 0;
+  if (argc >= 4)
+    packed = strcmp (argv[2], "f32") == 0 ? 1 : strcmp (argv[2], "f16") == 0 ? 2 : strcmp (argv[2], "i8") == 0 ? 4 : 0;
   if (argc == 6) {
     rows = (unsigned) strtoul (argv[4], NULL, 10);
     block = (unsigned) strtoul (argv[5], NULL, 10);
   }
-  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && (half || strcmp (argv[2], "f32") == 0);
+  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && packed && block % packed == 0;
   if (!known || (argc != 4 && argc != 6) || rows < 1 || rows > 32 || block < 2 || block % 2) {
-    fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16 OUT.comp [ROWS BLOCK]\n");
+    fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16|i8 OUT.comp [ROWS BLOCK]\n");
     return 2;
   }
   out = fopen (argv[3], "w");

@@ -20,10 +20,14 @@ layout (constant_id = 0) const uint ROWS = 8;
 layout (constant_id = 1) const uint COLUMNS = 2; // panels
 layout (constant_id = 2) const uint ACT = 0;     // VIT_ACT_
 
-#if defined(W_F16)
+#if defined(W_I8)
 #define FOURS uvec4
 #define WORD uint
-const uint EACH = 2; // values of k in a word
+const uint EACH = 4; // values of k in a word
+#elif defined(W_F16)
+#define FOURS uvec4
+#define WORD uint
+const uint EACH = 2;
 #else
 #define FOURS vec4
 #define WORD float
@@ -48,7 +52,7 @@ pick (Weight w, uint index)
   }
   WORD v = u[LANES - 1];
   [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-#ifdef W_F16
+#if defined(W_F16) || defined(W_I8)
     v = gl_SubgroupInvocationID == i ? u[i] : v;
 #else
     v = mix (v, u[i], gl_SubgroupInvocationID == i);
@@ -59,7 +63,9 @@ pick (Weight w, uint index)
 float
 weight_of (WORD word, uint k)
 {
-#ifdef W_F16
+#if defined(W_I8)
+  return float (bitfieldExtract (int (word), int (k % 4 * 8), 8));
+#elif defined(W_F16)
   return unpackHalf2x16 (word)[k % 2];
 #else
   return word;
@@ -101,6 +107,9 @@ main ()
       const uint column = (panel0 + c) * LANES + lane;
       if (column >= p.out_dim || tile + r < row0) // else an earlier tile has stored it
         continue;
+#ifdef W_I8 // the scales lie before the bias
+      sum[r][c] *= Floats (p.bias - uint64_t (p.out_dim * 4)).v[column];
+#endif
       float t = activate (sum[r][c] + (p.bias_rows != 0 ? Floats (bias).v[column] : 0.0), ACT);
       Output to = Output (y);
       if (p.add != 0)

@@ -275,7 +275,7 @@ rig_compare (struct rig *rig, struct guarded *y, const struct expected *e)
       if (y->store == STORE_F16)
         want = fmin (fmax (want, -HALF_MAX), HALF_MAX); /* stores clamp rather than overflow */
       double allowed = e->allowance[r * e->columns + c] + store_rounding (y->store, want);
-      double error = fabs (found - want) / allowed;
+      double error = found == want ? 0 : fabs (found - want) / allowed;
       if (!(error <= e->bound)) {
         check_failed ("%s: y[%zu][%zu] is %.9g, expected %.9g within %.3g (error %.3g of at most %g)", rig->row, r, c,
             found, want, e->bound * allowed, error, e->bound);

@@ -26,6 +26,7 @@ static const struct shape {
   { 197, 192, 576 },
   { 577, 192, 192 },
   { 50, 768, 768 },
+  { 197, 768, 768 },
 };
 
 static const struct variant {
@@ -83,6 +84,23 @@ static const struct variant {
       3, .norm = true },
   { "f32, f16 weights, to f16 norm bias gelu", STORE_F32, STORE_F16, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0,
       FILL_OFFSET, 3, .norm = true },
+  { "f32, i8 weights", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_NONE, false, false, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f32, i8 weights, bias gelu outliers", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_GELU_ERF, true, false, 0, 0, 0,
+      FILL_OUTLIERS, 3 },
+  { "f32, i8 weights, bias add gathered", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_NONE, true, true, 5, 0, 0,
+      FILL_NORMAL, 3 },
+  { "f32, i8 weights, gelu strides", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_GELU_ERF, false, false, 0, 16, 32,
+      FILL_NORMAL, 3 },
+  { "f32, i8 weights, table", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3,
+      .table = true },
+  { "f32, i8 weights, norm bias", STORE_F32, STORE_I8, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_OUTLIERS, 3,
+      .norm = true },
+  { "f32, i8 weights, to f16 norm bias gelu", STORE_F32, STORE_I8, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0,
+      FILL_NORMAL, 3, .norm = true },
+  { "f16, i8 weights, bias gelu outliers", STORE_F16, STORE_I8, STORE_F16, VIT_ACT_GELU_ERF, true, false, 0, 0, 0,
+      FILL_OUTLIERS, 3 },
+  { "f16, i8 weights, to f32 bias add", STORE_F16, STORE_I8, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0,
+      FILL_OUTLIERS, 3 },
 };
 
 /* Everything of one row in double, as stored on the device. */
@@ -99,6 +117,20 @@ pad (uint32_t n, uint32_t to)
   return (n + to - 1) / to * to;
 }
 
+/* Whole numbers from -127 to 127 times a scale for each row; of the first row there is nothing but zeros. */
+static void
+round_rows (double *w, size_t in, size_t out)
+{
+  memset (w, 0, in * sizeof *w);
+  for (size_t n = 1; n < out; n++) {
+    double largest = 0;
+    for (size_t k = 0; k < in; k++)
+      largest = fmax (largest, fabs (w[n * in + k]));
+    for (size_t k = 0; k < in; k++)
+      w[n * in + k] = round (w[n * in + k] * 127 / largest) * largest / 127;
+  }
+}
+
 /* w ~ 1 / sqrt (in), so that sums stay near the size of x. */
 static void
 make_weight (struct twin *t, enum store store, struct rng *rng)
@@ -111,6 +143,8 @@ make_weight (struct twin *t, enum store store, struct rng *rng)
     if (store == STORE_F16)
       t->w[i] = half_to_double (half_from_double (t->w[i]));
   }
+  if (store == STORE_I8)
+    round_rows (t->w, in, out);
   for (size_t n = 0; n < biases; n++)
     t->bias[n] = (float) rng_normal (rng);
 }

@@ -6,12 +6,13 @@
 #include "gpu/memory.h"
 #include "params.h"
 
-/* How activations and weights are stored; sums are float always. */
-enum store { STORE_F32, STORE_F16 };
+/* How activations and weights are stored; sums are float always. STORE_I8 is for weights alone: whole numbers from -127
+ * to 127, which one scale an output multiplies. */
+enum store { STORE_F32, STORE_F16, STORE_I8 };
 static inline uint32_t
 store_size (enum store s)
 {
-  return s == STORE_F16 ? 2 : 4;
+  return s == STORE_I8 ? 1 : s == STORE_F16 ? 2 : 4;
 }
 
 /* How a weight lies: rows of in_dim, w_stride apart with zeros behind (every kernel for GPUs), or panels of columns
@@ -21,7 +22,8 @@ enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS, LAYOUT_LOOP };
 /* A linear's weight in the order its kernels stream it. */
 struct weight {
   struct buffer data; /* (out_dim, in_dim), packed as `layout` says */
-  struct buffer bias; /* float (bias_rows, out_dim), or empty: there is none, or data holds it */
+  /* float: STORE_I8's scales (out_dim), but for LAYOUT_PANELS, and bias (bias_rows, out_dim), where data doesn't hold it */
+  struct buffer bias;
   uint32_t bias_rows; /* as in linear_params */
   uint32_t in_dim, out_dim;
   enum store store;

@@ -10,17 +10,20 @@
 #include "gpu/linear_loop.h"
 #include "gpu/linear_tile.h"
 #include "gpu/plan.h"
+#include "gpu/quantize.h"
 #include "gpu/trust.h"
 
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
 plain_shader (enum store x, enum store w, enum store y)
 {
-  static const enum shader table[2][2][2] = {
+  static const enum shader table[2][3][2] = {
     [STORE_F32] = { [STORE_F32] = { SHADER_linear_xf_wf_yf, NUM_SHADERS },
-        [STORE_F16] = { SHADER_linear_xf_wh_yf, SHADER_linear_xf_wh_yh } },
+        [STORE_F16] = { SHADER_linear_xf_wh_yf, SHADER_linear_xf_wh_yh },
+        [STORE_I8] = { SHADER_linear_xf_wq_yf, SHADER_linear_xf_wq_yh } },
     [STORE_F16] = { [STORE_F32] = { NUM_SHADERS, NUM_SHADERS },
-        [STORE_F16] = { SHADER_linear_xh_wh_yf, SHADER_linear_xh_wh_yh } },
+        [STORE_F16] = { SHADER_linear_xh_wh_yf, SHADER_linear_xh_wh_yh },
+        [STORE_I8] = { SHADER_linear_xh_wq_yf, SHADER_linear_xh_wq_yh } },
   };
   return table[x][w][y];
 }
@@ -42,7 +45,7 @@ record_plain (struct recorder *rec, const struct linear_call *call, const struct
   struct dispatch d = {
     .shader = plain_shader (call->x_store, w->store, call->y_store),
     .spec = { 2, { rows, p->norm } },
-    .bind = { call->x, span_all (&w->data), span_all (w->bias_rows ? &w->bias : &w->data), call->y },
+    .bind = { call->x, span_all (&w->data), span_all (w->bias.handle ? &w->bias : &w->data), call->y },
     .push = p,
     .push_size = sizeof *p,
     .groups = { (p->rows + 8 * rows - 1) / (8 * rows), (p->out_dim + 63) / 64, 1 },
@@ -195,17 +198,20 @@ record_linear_plain (struct recorder *rec, const struct linear_call *call, vit_e
 
 /* (out_dim, in_dim) -> rows of `stride` with zeros behind */
 static void *
-pack_rows (enum store store, const float *w, const struct weight *shape, size_t *bytes)
+pack_rows (const struct weight *shape, const struct weight_values *v, size_t *bytes)
 {
-  uint32_t in_dim = shape->in_dim, stride = shape->stride;
-  *bytes = (size_t) shape->out_dim * stride * store_size (store);
+  uint32_t in_dim = shape->in_dim;
+  size_t row_bytes = (size_t) shape->stride * store_size (shape->store);
+  *bytes = shape->out_dim * row_bytes;
   uint8_t *out = calloc (1, *bytes);
   for (size_t n = 0; out && n < shape->out_dim; n++) {
-    uint8_t *row = out + n * stride * store_size (store);
-    if (store == STORE_F16)
-      half_from_floats ((uint16_t *) (void *) row, w + n * in_dim, in_dim);
+    uint8_t *row = out + n * row_bytes;
+    if (shape->store == STORE_I8)
+      memcpy (row, v->q + n * in_dim, in_dim);
+    else if (shape->store == STORE_F16)
+      half_from_floats ((uint16_t *) (void *) row, v->w + n * in_dim, in_dim);
     else
-      memcpy (row, w + n * in_dim, in_dim * sizeof *w);
+      memcpy (row, v->w + n * in_dim, in_dim * sizeof *v->w);
   }
   return out;
 }
@@ -236,26 +242,50 @@ weight_plan (vit_device *dev, enum store store, enum store activations, uint32_t
   };
 }
 
+/* Scales and bias, where data doesn't hold them. */
+static bool
+create_vectors (vit_device *dev, const struct weight_values *v, const char *name, struct weight *out, vit_error *err)
+{
+  bool panels = out->layout == LAYOUT_PANELS;
+  VkDeviceSize row = out->out_dim * sizeof (float), scales = v->scales && !panels ? row : 0;
+  VkDeviceSize bias = panels && out->bias_rows == 1 ? 0 : out->bias_rows * row;
+  return (!scales && !bias)
+      || (buffer_create (dev, MEMORY_LOCAL, scales + bias, name, &out->bias, err)
+          && (!scales || buffer_write (dev, &out->bias, 0, v->scales, scales, err))
+          && (!bias || buffer_write (dev, &out->bias, scales, v->bias, bias, err)));
+}
+
+/* STORE_I8: fills q and scales, to be freed. */
+static bool
+quantize (const struct weight *shape, struct weight_values *v, const char *name, vit_error *err)
+{
+  size_t count = (size_t) shape->out_dim * shape->in_dim;
+  v->q = malloc (count);
+  v->scales = malloc (shape->out_dim * sizeof *v->scales);
+  if (!v->q || !v->scales)
+    return fail_memory (err, name, count + shape->out_dim * sizeof *v->scales);
+  quantize_rows (v->w, shape->out_dim, shape->in_dim, v->q, v->scales);
+  return true;
+}
+
 bool
 weight_fill (vit_device *dev, const float *w, const float *bias, const char *name, struct weight *out, vit_error *err)
 {
-  size_t bytes, bias_bytes = (size_t) out->bias_rows * out->out_dim * sizeof *bias;
-  bool inside = out->layout == LAYOUT_PANELS && out->bias_rows == 1;
-  void *packed;
-  if (out->layout == LAYOUT_PANELS)
-    packed = linear_cpu_pack (dev, out->store, w, inside ? bias : NULL, out->in_dim, out->out_dim, &bytes);
-  else if (out->layout == LAYOUT_LOOP)
-    packed = linear_loop_pack (dev, out->store, w, out->in_dim, out->out_dim, &bytes);
-  else
-    packed = pack_rows (out->store, w, out, &bytes);
-  if (!packed)
-    return fail_memory (err, name, bytes);
-  bool ok = buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
-      && buffer_write (dev, &out->data, 0, packed, bytes, err);
-  if (ok && out->bias_rows && !inside)
-    ok = buffer_create (dev, MEMORY_LOCAL, bias_bytes, name, &out->bias, err)
-        && buffer_write (dev, &out->bias, 0, bias, bias_bytes, err);
+  struct weight_values v = { .w = w, .bias = bias };
+  size_t bytes = 0;
+  void *packed = NULL;
+  bool ok = out->store != STORE_I8 || quantize (out, &v, name, err);
+  if (ok) {
+    packed = out->layout == LAYOUT_PANELS ? linear_cpu_pack (dev, out, &v, &bytes)
+        : out->layout == LAYOUT_LOOP      ? linear_loop_pack (dev, out, &v, &bytes)
+                                          : pack_rows (out, &v, &bytes);
+    ok = packed || fail_memory (err, name, bytes);
+  }
+  ok = ok && buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
+      && buffer_write (dev, &out->data, 0, packed, bytes, err) && create_vectors (dev, &v, name, out, err);
   free (packed);
+  free (v.q);
+  free (v.scales);
   if (!ok)
     weight_destroy (dev, out);
   return ok;

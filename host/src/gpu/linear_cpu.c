@@ -62,12 +62,24 @@ cut_panels (uint32_t panels)
   return g;
 }
 
-/* Bytes of one panel: bias, then blocks. */
+/* Bytes before a round's blocks: bias, or scales and bias. */
+static size_t
+header_bytes (uint32_t lanes, enum store store)
+{
+  return lanes * sizeof (float) * (store == STORE_I8 ? 2 : 1);
+}
+
+/* Bytes of one round of one panel. */
+static size_t
+round_bytes (uint32_t lanes, enum store store, uint32_t in_dim)
+{
+  return header_bytes (lanes, store) + (size_t) cut_k (in_dim).blocks * BLOCK * lanes * store_size (store);
+}
+
 static size_t
 panel_bytes (uint32_t lanes, enum store store, uint32_t in_dim)
 {
-  struct cut c = cut_k (in_dim);
-  return lanes * sizeof (float) + (size_t) c.blocks * c.rounds * BLOCK * lanes * store_size (store);
+  return cut_k (in_dim).rounds * round_bytes (lanes, store, in_dim);
 }
 
 static size_t
@@ -86,51 +98,62 @@ linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim)
       && out_dim >= lanes && packed_bytes (lanes, STORE_F32, in_dim, out_dim) <= UINT32_MAX;
 }
 
+/* Column c0 + n of one block, `blocks` of a panel's words; k: from `first` to BLOCK of the block, which begins at k0. */
+static void
+pack_column (uint8_t *blocks, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t column,
+    uint32_t n, uint32_t k0, uint32_t first)
+{
+  size_t row = (size_t) column * shape->in_dim + k0;
+  for (uint32_t k = first; k < BLOCK; k++)
+    if (shape->store == STORE_I8)
+      ((int8_t *) blocks)[(k & ~3u) * lanes + 4 * n + (k & 3)] = v->q[row + k];
+    else if (shape->store == STORE_F16)
+      ((uint16_t *) (void *) blocks)[(k & ~1u) * lanes + 2 * n + (k & 1)] = half_from_float (v->w[row + k]);
+    else
+      ((float *) (void *) blocks)[k * lanes + n] = v->w[row + k];
+}
+
 /* One panel of columns from c0 on. Block b begins at k = BLOCK * b, the last one earlier where it would run over the
  * end; values of k that the block before has done, and blocks beyond the last, are zero. */
 static void
-pack_panel (uint8_t *panel, uint32_t lanes, enum store store, const float *w, const float *bias, uint32_t in_dim,
-    uint32_t c0)
+pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {
-  struct cut c = cut_k (in_dim);
-  if (bias)
-    memcpy (panel, bias + c0, lanes * sizeof *bias);
-  float *floats = (float *) (void *) panel + lanes;
-  uint16_t *halves = (uint16_t *) (void *) floats;
-  for (uint32_t b = 0; b < c.blocks * c.rounds; b++) {
-    uint32_t k0 = min (b * BLOCK, in_dim - BLOCK);
-    for (uint32_t i = k0 < b * BLOCK ? min (b * BLOCK - k0, BLOCK) : 0; i < BLOCK; i++)
-      for (uint32_t n = 0; n < lanes; n++) {
-        float v = w[(size_t) (c0 + n) * in_dim + k0 + i];
-        size_t k = (size_t) b * BLOCK + i;
-        if (store == STORE_F16)
-          halves[(k & ~(size_t) 1) * lanes + 2 * n + (k & 1)] = half_from_float (v);
-        else
-          floats[k * lanes + n] = v;
-      }
+  struct cut c = cut_k (shape->in_dim);
+  size_t block_bytes = (size_t) BLOCK * lanes * store_size (shape->store), row = lanes * sizeof (float);
+  uint8_t *at = panel;
+  for (uint32_t b = 0; b < c.blocks * c.rounds; b++, at += block_bytes) {
+    if (b % c.blocks == 0) {
+      at += header_bytes (lanes, shape->store);
+      if (v->scales)
+        memcpy (at - 2 * row, v->scales + c0, row);
+      if (v->bias && shape->bias_rows == 1)
+        memcpy (at - row, v->bias + c0, row);
+    }
+    uint32_t k0 = min (b * BLOCK, shape->in_dim - BLOCK);
+    for (uint32_t n = 0; n < lanes; n++)
+      pack_column (at, lanes, shape, v, c0 + n, n, k0, k0 < b * BLOCK ? min (b * BLOCK - k0, BLOCK) : 0);
   }
 }
 
 void *
-linear_cpu_pack (const vit_device *dev, enum store store, const float *w, const float *bias, uint32_t in_dim,
-    uint32_t out_dim, size_t *bytes)
+linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes)
 {
-  uint32_t lanes = device_caps (dev)->subgroup_size, panels = ceil_div (out_dim, lanes);
-  *bytes = packed_bytes (lanes, store, in_dim, out_dim);
+  uint32_t lanes = device_caps (dev)->subgroup_size, panels = ceil_div (shape->out_dim, lanes);
+  *bytes = packed_bytes (lanes, shape->store, shape->in_dim, shape->out_dim);
   uint8_t *packed = calloc (1, *bytes);
   for (uint32_t i = 0; packed && i < panels; i++)
-    pack_panel (packed + i * panel_bytes (lanes, store, in_dim), lanes, store, w, bias, in_dim,
-        min (i * lanes, out_dim - lanes));
+    pack_panel (packed + i * panel_bytes (lanes, shape->store, shape->in_dim), lanes, shape, v,
+        min (i * lanes, shape->out_dim - lanes));
   return packed;
 }
 
 static enum shader
 unrolled_shader (uint32_t lanes, enum store store)
 {
-  static const enum shader table[3][2] = {
-    { SHADER_cpu_linear_4_wf, SHADER_cpu_linear_4_wh },
-    { SHADER_cpu_linear_8_wf, SHADER_cpu_linear_8_wh },
-    { SHADER_cpu_linear_16_wf, SHADER_cpu_linear_16_wh },
+  static const enum shader table[3][3] = {
+    { SHADER_cpu_linear_4_wf, SHADER_cpu_linear_4_wh, SHADER_cpu_linear_4_wq },
+    { SHADER_cpu_linear_8_wf, SHADER_cpu_linear_8_wh, SHADER_cpu_linear_8_wq },
+    { SHADER_cpu_linear_16_wf, SHADER_cpu_linear_16_wh, SHADER_cpu_linear_16_wq },
   };
   return table[lanes == 4 ? 0 : lanes == 8 ? 1 : 2][store];
 }
@@ -148,14 +171,15 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
   const struct weight *w = call->weight;
   const struct linear_params *p = &call->p;
   const struct caps *caps = device_caps (recorder_device (rec));
-  uint32_t lanes = caps->subgroup_size, es = store_size (w->store);
+  uint32_t lanes = caps->subgroup_size;
   uint32_t step = p->rows >= ROWS ? ROWS : 1, row0 = part->tile0 * step, column0 = part->panel0 * lanes;
   uint32_t k0 = part->round * part->cut.blocks * BLOCK;
   bool first = part->round == 0, last = part->round + 1 == part->cut.rounds;
   size_t panel = panel_bytes (lanes, w->store, w->in_dim);
   struct cpu_linear_params push = {
     .x = call->x.buffer->address + call->x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row0 * p->x_stride + k0),
-    .w = w->data.address + part->panel0 * panel + lanes * sizeof (float) + (uint64_t) k0 * lanes * es,
+    .w = w->data.address + part->panel0 * panel + part->round * round_bytes (lanes, w->store, w->in_dim)
+        + header_bytes (lanes, w->store),
     .y = call->y.buffer->address + call->y.offset + 4 * (p->y_first + (uint64_t) row0 * p->y_stride + column0),
     .rows = min (p->rows - row0, part->tiles * step),
     .out_dim = min (w->out_dim - column0, part->grid.panels * lanes),

@@ -55,44 +55,43 @@ linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim)
 /* One panel of columns from c0 on; columns that aren't there are zero. Block b begins at k = BLOCK * b, the last one
  * earlier where it would run over the end; what the block before has done is zero in it. */
 static void
-pack_panel (void *panel, uint32_t lanes, enum store store, const float *w, uint32_t in_dim, uint32_t columns)
+pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {
-  float *floats = panel;
-  uint16_t *halves = panel;
+  uint32_t in_dim = shape->in_dim, columns = shape->out_dim - c0 < lanes ? shape->out_dim - c0 : lanes;
   for (uint32_t k = 0; k < in_dim; k++) {
     uint32_t b = k / BLOCK, k0 = b * BLOCK < in_dim - BLOCK ? b * BLOCK : in_dim - BLOCK;
     size_t to = (size_t) b * BLOCK + k - k0;
     for (uint32_t n = 0; n < columns; n++) {
-      float v = w[(size_t) n * in_dim + k];
-      if (store == STORE_F16)
-        halves[(to & ~(size_t) 1) * lanes + 2 * n + (to & 1)] = half_from_float (v);
+      size_t from = (size_t) (c0 + n) * in_dim + k;
+      if (shape->store == STORE_I8)
+        ((int8_t *) panel)[(to & ~(size_t) 3) * lanes + 4 * n + (to & 3)] = v->q[from];
+      else if (shape->store == STORE_F16)
+        ((uint16_t *) (void *) panel)[(to & ~(size_t) 1) * lanes + 2 * n + (to & 1)] = half_from_float (v->w[from]);
       else
-        floats[to * lanes + n] = v;
+        ((float *) (void *) panel)[to * lanes + n] = v->w[from];
     }
   }
 }
 
 void *
-linear_loop_pack (const vit_device *dev, enum store store, const float *w, uint32_t in_dim, uint32_t out_dim,
-    size_t *bytes)
+linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes)
 {
   uint32_t lanes = device_caps (dev)->subgroup_size;
-  size_t panel = panel_bytes (lanes, store, in_dim);
-  *bytes = num_panels (lanes, out_dim) * panel;
+  size_t panel = panel_bytes (lanes, shape->store, shape->in_dim);
+  *bytes = num_panels (lanes, shape->out_dim) * panel;
   uint8_t *packed = calloc (1, *bytes);
-  for (uint32_t c = 0; packed && c < out_dim; c += lanes)
-    pack_panel (packed + c / lanes * panel, lanes, store, w + (size_t) c * in_dim, in_dim,
-        out_dim - c < lanes ? out_dim - c : lanes);
+  for (uint32_t c = 0; packed && c < shape->out_dim; c += lanes)
+    pack_panel (packed + c / lanes * panel, lanes, shape, v, c);
   return packed;
 }
 
 static enum shader
 loop_shader (uint32_t lanes, enum store store)
 {
-  static const enum shader table[3][2] = {
-    { SHADER_cpu_linear_loop_4_wf, SHADER_cpu_linear_loop_4_wh },
-    { SHADER_cpu_linear_loop_8_wf, SHADER_cpu_linear_loop_8_wh },
-    { SHADER_cpu_linear_loop_16_wf, SHADER_cpu_linear_loop_16_wh },
+  static const enum shader table[3][3] = {
+    { SHADER_cpu_linear_loop_4_wf, SHADER_cpu_linear_loop_4_wh, SHADER_cpu_linear_loop_4_wq },
+    { SHADER_cpu_linear_loop_8_wf, SHADER_cpu_linear_loop_8_wh, SHADER_cpu_linear_loop_8_wq },
+    { SHADER_cpu_linear_loop_16_wf, SHADER_cpu_linear_loop_16_wh, SHADER_cpu_linear_loop_16_wq },
   };
   return table[lanes == 4 ? 0 : lanes == 8 ? 1 : 2][store];
 }
@@ -108,7 +107,7 @@ record_linear_loop (struct recorder *rec, const struct linear_call *call, vit_er
     .x = call->x.buffer->address + call->x.offset + 4 * (uint64_t) p->x_first,
     .w = w->data.address,
     .y = call->y.buffer->address + call->y.offset + 4 * (uint64_t) p->y_first,
-    .bias = w->bias.address,
+    .bias = w->bias.address + (w->store == STORE_I8 ? 4 * (uint64_t) w->out_dim : 0),
     .rows = p->rows,
     .out_dim = w->out_dim,
     .x_row = 4 * p->x_stride,

@@ -14,6 +14,8 @@ tile_shader (const struct caps *caps, const struct linear_call *c)
     [false] = { SHADER_linear_tile_xh_wh_yf, SHADER_linear_tile_xh_wh_yh },
     [true] = { SHADER_linear_tile_a16_xh_wh_yf, SHADER_linear_tile_a16_xh_wh_yh },
   };
+  if (c->weight->store == STORE_I8)
+    return NUM_SHADERS;
   if (c->x_store == STORE_F32)
     return of_floats[c->weight->store][c->y_store];
   return c->weight->store == STORE_F16 ? of_halves[caps->float16][c->y_store] : NUM_SHADERS;
