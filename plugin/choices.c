@@ -13,6 +13,7 @@ choices_precision (void)
     {VIT_AUTO, "Half precision on a GPU that stores 16 bit, else single", "auto"},
     {VIT_F32, "Single precision", "fp32"},
     {VIT_F16, "Weights in half precision, sums in single", "fp16"},
+    {VIT_I8, "Weights as 8-bit integers, sums in single", "int8"},
     {0, NULL, NULL}
   };
 

@@ -126,7 +126,7 @@ set_floats (GstStructure * structure, const gchar * field, const float values[3]
 static const gchar *
 precision_text (enum vit_precision precision)
 {
-  return precision == VIT_F16 ? "fp16" : "fp32";
+  return precision == VIT_I8 ? "int8" : precision == VIT_F16 ? "fp16" : "fp32";
 }
 
 static GstStructure *

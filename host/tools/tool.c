@@ -51,12 +51,12 @@ tool_report (const vit_error *err)
 static bool
 parse_precision (const char *text, enum vit_precision *out, vit_error *err)
 {
-  for (int i = VIT_AUTO; i <= VIT_F16; i++)
+  for (int i = VIT_AUTO; i <= VIT_I8; i++)
     if (strcmp (text, tool_precision_name ((enum vit_precision) i)) == 0) {
       *out = (enum vit_precision) i;
       return true;
     }
-  return tool_fail (err, VIT_ERR_ARG, "--precision is '%s', expected auto, f32 or f16", text);
+  return tool_fail (err, VIT_ERR_ARG, "--precision is '%s', expected auto, f32, f16 or i8", text);
 }
 
 bool
@@ -125,7 +125,7 @@ tool_now_ms (void)
 const char *
 tool_precision_name (enum vit_precision precision)
 {
-  return precision == VIT_F16 ? "f16" : precision == VIT_F32 ? "f32" : "auto";
+  return precision == VIT_I8 ? "i8" : precision == VIT_F16 ? "f16" : precision == VIT_F32 ? "f32" : "auto";
 }
 
 json_t *

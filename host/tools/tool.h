@@ -40,7 +40,7 @@ enum {
   }
 #define TOOL_OPTIONS_HELP                                                                                              \
   "  --device SELECT     auto (default), an index, part of a name, uuid:HEX, pci:BB:DD.F or cpu\n"                     \
-  "  --precision P       auto (default), f32 or f16\n"                                                                 \
+  "  --precision P       auto (default), f32, f16 or i8\n"                                                             \
   "  --cache-dir DIR     where compiled pipelines are kept; \"\" for nowhere\n"                                        \
   "  --validate          run under the Vulkan validation layer, messages go to stderr\n"                               \
   "  --json              facts as one JSON value instead of text\n"                                                    \

@@ -27,7 +27,7 @@
 #include "cpu_linear.h"
 
 static FILE *out;
-static unsigned lanes; /* of a subgroup: columns of a tile */
+static unsigned lanes;      /* of a subgroup: columns of a tile */
 static unsigned packed = 1; /* values of k in a word of weights: floats, halves or bytes */
 static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
 
@@ -45,7 +45,9 @@ static void
 put_header (void)
 {
   put ("// Written by gen_linear %u %s.\n// SPDX-License-Identifier: LGPL-2.1-or-later\n#version 450\n", lanes,
-      packed == 4 ? "i8" : packed == 2 ? "f16" : "f32");
+      packed == 4       ? "i8"
+          : packed == 2 ? "f16"
+                        : "f32");
   put ("#extension GL_EXT_buffer_reference : require\n#extension GL_EXT_control_flow_attributes : require\n"
        "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n"
        "#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
@@ -155,7 +157,8 @@ put_products (void)
     put ("  {\n    const float c = ");
     if (packed == 4)
       put ("float (bitfieldExtract (w%u, %u, 8))", k / 4, k % 4 * 8);
-    else if (packed == 2) { /* the shuffle moves nothing; it keeps the compiler from loading parts of words one by one */
+    else if (packed
+        == 2) { /* the shuffle moves nothing; it keeps the compiler from loading parts of words one by one */
       put ("unpackHalf2x16 (subgroupShuffle (");
       put_vector ("w", k / 2);
       put (", lane)).%c", "xy"[k % 2]);

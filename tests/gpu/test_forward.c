@@ -54,7 +54,7 @@ static const struct row {
 static double
 tolerance (enum vit_precision precision)
 {
-  return precision == VIT_F16 ? 2e-2 : 1e-4;
+  return precision == VIT_I8 ? 5e-2 : precision == VIT_F16 ? 2e-2 : 1e-4;
 }
 
 struct comparison {
@@ -153,7 +153,11 @@ run_row (vit_device *device, const struct row *row, enum vit_precision precision
   struct vit_model_params params = { .precision = precision };
   struct vit_model_info info;
   char name[128];
-  snprintf (name, sizeof name, "%s, %s%s", row->name, precision == VIT_F16 ? "f16" : "f32", folded ? ", folded" : "");
+  snprintf (name, sizeof name, "%s, %s%s", row->name,
+      precision == VIT_I8        ? "i8"
+          : precision == VIT_F16 ? "f16"
+                                 : "f32",
+      folded ? ", folded" : "");
   if (folded)
     unsetenv ("VIT_FOLD");
   else
@@ -211,8 +215,10 @@ main (int argc, char **argv)
       continue;
     char *folder = make_folder ();
     make_model (folder, &rows[i].options, i);
-    for (enum vit_precision precision = VIT_F32; precision <= (info.storage16 ? VIT_F16 : VIT_F32); precision++) {
+    for (enum vit_precision precision = VIT_F32; precision <= VIT_I8; precision++) {
       float *patches = NULL;
+      if (precision == VIT_F16 && !info.storage16)
+        continue;
       run_row (device, &rows[i], precision, folder, &image, false, &patches);
       run_row (device, &rows[i], precision, folder, &image, true, &patches);
       free (patches);

@@ -193,7 +193,7 @@ test_exhausted (bool storage16)
     REQUIRE (err.code == VIT_ERR_MEMORY);
     REQUIRE_TEXT (err.msg, "MB of memory left");
     if (strstr (err.msg, "the weights need")) {
-      REQUIRE_TEXT (err.msg, storage16 ? "precision fp16 needs" : "a smaller model needs less");
+      REQUIRE_TEXT (err.msg, storage16 ? "precision fp16 needs" : "precision int8 needs");
       weights++;
     } else {
       REQUIRE_TEXT (err.msg, "with a batch of 4 and 1 in flight");

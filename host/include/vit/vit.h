@@ -118,7 +118,9 @@ VIT_API const char *vit_phase_name (enum vit_phase phase);
 enum vit_precision {
   VIT_AUTO, /* F16 on a GPU with 16-bit storage, else F32 */
   VIT_F32,
-  VIT_F16 /* weights and matrix operands in half; sums, statistics, residual stream and logits in float */
+  VIT_F16, /* weights and matrix operands in half; sums, statistics, residual stream and logits in float */
+  VIT_I8   /* the blocks' weights as 8-bit integers with a scale for each output; patch embedding and head as F16 where
+              the device has 16-bit storage, else as F32, as are the operands. Any device can */
 };
 
 typedef struct vit_model vit_model;
@@ -177,7 +179,7 @@ struct vit_model_info {
   uint64_t parameters;          /* numbers in the network */
   uint64_t weight_bytes;        /* of device memory held by this model */
   double flops;                 /* per image, 2 per multiply-add */
-  enum vit_precision precision; /* the one in use: F32 or F16 */
+  enum vit_precision precision; /* the one in use: F32, F16 or I8 */
 };
 VIT_API void vit_model_get_info (const vit_model *model, struct vit_model_info *out);
 /* The label of a class as the checkpoint has it, or "class N" where it has none; NULL when out of range. Borrowed. */

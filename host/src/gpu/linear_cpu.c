@@ -100,8 +100,8 @@ linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim)
 
 /* Column c0 + n of one block, `blocks` of a panel's words; k: from `first` to BLOCK of the block, which begins at k0. */
 static void
-pack_column (uint8_t *blocks, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t column,
-    uint32_t n, uint32_t k0, uint32_t first)
+pack_column (uint8_t *blocks, uint32_t lanes, const struct weight *shape, const struct weight_values *v,
+    uint32_t column, uint32_t n, uint32_t k0, uint32_t first)
 {
   size_t row = (size_t) column * shape->in_dim + k0;
   for (uint32_t k = first; k < BLOCK; k++)

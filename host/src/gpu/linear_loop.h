@@ -9,7 +9,8 @@
 
 bool linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim);
 /* (out_dim, in_dim) packed into panels, to be freed; NULL: no memory. *bytes is set in any case. */
-void *linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes);
+void *linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v,
+    size_t *bytes);
 bool record_linear_loop (struct recorder *rec, const struct linear_call *call, vit_error *err);
 
 #endif

@@ -108,8 +108,8 @@ upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weig
   bool ok = bias || fail_memory (l->err, slot_name (name), layer->out_dim * sizeof *bias);
   if (ok) {
     bool any = layer_apply (layer, bias);
-    ok = weight_create (m->dev, m->store, m->activations, layer->w, any ? bias : NULL, any, layer->in_dim,
-        layer->out_dim, slot_name (name), out, l->err);
+    ok = weight_create (m->dev, slot_per_block (name) ? m->store : m->outer, m->activations, layer->w,
+        any ? bias : NULL, any, layer->in_dim, layer->out_dim, slot_name (name), out, l->err);
   }
   free (bias);
   layer_finish (layer);
@@ -122,7 +122,7 @@ upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weig
 static bool
 scale_columns (const struct loader *l, struct layer *layer, const double *factor, uint32_t period)
 {
-  bool half = l->m->store == STORE_F16;
+  bool half = l->m->outer == STORE_F16;
   return layer_scale_columns (layer, factor, period, half ? 0x1p-10 : 0, half ? 65504 : FLT_MAX);
 }
 
@@ -232,7 +232,7 @@ upload_embedding (struct loader *l, struct layer *layer)
     for (size_t i = 0; i < tokens * dim; i++)
       table[i] = (float) (table[i] + (i < prefix_count ? prefix[i] : layer->bias[i % dim]));
     layer_apply (layer, bias);
-    ok = weight_create (m->dev, m->store, m->activations, layer->w, table, (uint32_t) tokens, layer->in_dim,
+    ok = weight_create (m->dev, m->outer, m->activations, layer->w, table, (uint32_t) tokens, layer->in_dim,
         layer->out_dim, slot_name (SLOT_PATCH_W), &m->patch_embed, l->err);
   }
   m->bytes += weight_bytes (&m->patch_embed);

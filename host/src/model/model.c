@@ -23,14 +23,15 @@ load_labels (vit_model *m, const struct checkpoint *file, vit_error *err)
   return true;
 }
 
-/* Numbers of all slots. */
+/* Bytes of all slots, those of the blocks stored the one way, the others the other. */
 static double
-count_numbers (const struct vit_config *c)
+count_bytes (const struct vit_config *c, enum store blocks, enum store outer)
 {
   double n = 0;
   for (enum slot slot = 0; slot < NUM_SLOTS; slot++)
     if (slot_present (c, slot))
-      n += (double) slot_count (c, slot) * (slot_per_block (slot) ? c->depth : 1);
+      n +=
+          (double) slot_count (c, slot) * (slot_per_block (slot) ? c->depth * store_size (blocks) : store_size (outer));
   return n;
 }
 
@@ -38,27 +39,34 @@ count_numbers (const struct vit_config *c)
 static void
 explain_memory (const vit_model *m, vit_error *err)
 {
-  double bytes = count_numbers (&m->cfg);
-  bool half = m->store == STORE_F16;
-  if (half || !device_caps (m->dev)->storage16)
-    fail_memory_add (err, "; the weights need %.1f MB in all as %s: a smaller model needs less",
-        bytes * store_size (m->store) * 1e-6, half ? "fp16" : "fp32");
+  static const char *const names[] = { [STORE_F32] = "fp32", [STORE_F16] = "fp16", [STORE_I8] = "int8" };
+  enum store outer = device_caps (m->dev)->storage16 ? STORE_F16 : STORE_F32;
+  double now = count_bytes (&m->cfg, m->store, m->outer) * 1e-6;
+  double half = count_bytes (&m->cfg, outer, outer) * 1e-6, bytes = count_bytes (&m->cfg, STORE_I8, outer) * 1e-6;
+  if (m->store == STORE_I8)
+    fail_memory_add (err, "; the weights need %.1f MB in all as int8: a smaller model needs less", now);
+  else if (m->store == outer)
+    fail_memory_add (err, "; the weights need %.1f MB in all as %s: precision int8 needs %.1f MB", now, names[outer],
+        bytes);
   else
-    fail_memory_add (err, "; the weights need %.1f MB in all as fp32: precision fp16 needs %.1f MB",
-        bytes * store_size (STORE_F32) * 1e-6, bytes * store_size (STORE_F16) * 1e-6);
+    fail_memory_add (err, "; the weights need %.1f MB in all as fp32: precision fp16 needs %.1f MB, int8 %.1f MB", now,
+        half, bytes);
 }
 
-static enum store
-choose_store (const vit_device *dev, enum vit_precision wanted)
+/* Fills store, outer and activations. */
+static void
+choose_stores (vit_model *m, enum vit_precision wanted)
 {
-  const struct caps *caps = device_caps (dev);
+  const struct caps *caps = device_caps (m->dev);
   if (wanted == VIT_F16 && !caps->storage16)
-    device_log (dev, VIT_LOG_WARNING,
-        "precision fp16 needs the feature storageBuffer16BitAccess, which %.100s lacks: using fp32", dev->info.name);
-  if (!caps->storage16 || wanted == VIT_F32)
-    return STORE_F32;
+    device_log (m->dev, VIT_LOG_WARNING,
+        "precision fp16 needs the feature storageBuffer16BitAccess, which %.100s lacks: using fp32", m->dev->info.name);
   /* half the memory traffic is speed on a GPU; a CPU converts every number it reads */
-  return wanted == VIT_F16 || !caps->software ? STORE_F16 : STORE_F32;
+  bool half = caps->storage16 && wanted != VIT_F32 && (wanted != VIT_AUTO || !caps->software);
+  m->outer = half ? STORE_F16 : STORE_F32;
+  m->store = wanted == VIT_I8 ? STORE_I8 : m->outer;
+  /* half activations save memory traffic that a CPU's cache doesn't have, and cost it conversions */
+  m->activations = caps->unrolled ? STORE_F32 : m->outer;
 }
 
 vit_model *
@@ -75,9 +83,7 @@ vit_model_load (vit_device *device, const char *path, const struct vit_model_par
   }
   atomic_init (&m->refs, 1);
   m->dev = device_ref (device);
-  m->store = choose_store (device, params ? params->precision : VIT_AUTO);
-  /* half activations save memory traffic that a CPU's cache doesn't have, and cost it conversions */
-  m->activations = device_caps (device)->unrolled ? STORE_F32 : m->store;
+  choose_stores (m, params ? params->precision : VIT_AUTO);
   struct checkpoint *file = checkpoint_open (path, err);
   bool ok = file != NULL && fold_wanted (&m->folds, err);
   if (ok) {
@@ -186,7 +192,9 @@ vit_model_get_info (const vit_model *m, struct vit_model_info *out)
     .parameters = m->parameters,
     .weight_bytes = m->bytes,
     .flops = count_flops (c),
-    .precision = m->store == STORE_F16 ? VIT_F16 : VIT_F32,
+    .precision = m->store == STORE_I8 ? VIT_I8
+        : m->store == STORE_F16       ? VIT_F16
+                                      : VIT_F32,
   };
   snprintf (out->name, sizeof out->name, "%s", c->name);
   snprintf (out->family, sizeof out->family, "%s", c->family);

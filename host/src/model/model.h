@@ -25,7 +25,8 @@ struct vit_model {
   struct vit_config cfg;
   struct vit_preprocess preprocess;
   char **labels;          /* (classes) */
-  enum store store;       /* of weights */
+  enum store store;       /* of the blocks' weights */
+  enum store outer;       /* of the others: patch embedding and head */
   uint32_t folds;         /* enum fold: those wanted, later those done where each layer doesn't say it itself */
   enum store activations; /* of what the linears read, but for the pooled vector, which is float */
   struct weight patch_embed;

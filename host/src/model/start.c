@@ -17,7 +17,8 @@ plan_linear (vit_model *m, enum slot weight, enum slot norm, uint32_t in_dim, st
   bool folded = norm != NUM_SLOTS && slot_present (c, norm) && (m->folds & FOLD_NORMS);
   if (norm_out)
     norm_out->folded = folded;
-  weight_plan (m->dev, m->store, m->activations, folded || slot_present (c, (enum slot) (weight + 1)), in_dim,
+  bool bias = folded || slot_present (c, (enum slot) (weight + 1));
+  weight_plan (m->dev, slot_per_block (weight) ? m->store : m->outer, m->activations, bias, in_dim,
       (uint32_t) (slot_count (c, weight) / in_dim), out);
 }
 
