@@ -33,26 +33,45 @@ load (vit_device *device, const char *folder, enum vit_precision precision)
   return m;
 }
 
+/* VmHWM begins anew. */
+static bool
+forget_peak (void)
+{
+  FILE *f = fopen ("/proc/self/clear_refs", "w");
+  if (!f)
+    return false;
+  bool ok = fputs ("5", f) >= 0;
+  return fclose (f) == 0 && ok;
+}
+
 /* The most memory in use while a model is loaded is 1.2 times its file at most, and that includes what a device that is
- * a CPU counts as its own. Runs first: VmHWM never falls. */
+ * a CPU counts as its own. A smaller model of the same shapes goes before: what the driver's compiler takes once for the
+ * kernels is another matter. */
 static void
 test_peak (vit_device *device)
 {
 #ifndef __SANITIZE_ADDRESS__
-  char *folder = make_folder (), path[1024];
+  char *folder = make_folder (), *first = make_folder (), path[1024];
   struct stat file;
-  make_model (folder, &(struct model_options) { .dim = 384, .depth = 10, .heads = 6, .mlp_dim = 1536 }, 3);
+  struct model_options options = { .dim = 384, .depth = 1, .heads = 6, .mlp_dim = 1536 };
+  make_model (first, &options, 3);
+  options.depth = 12;
+  make_model (folder, &options, 3);
   snprintf (path, sizeof path, "%s/model.safetensors", folder);
   REQUIRE (stat (path, &file) == 0);
+  vit_model *m = load (device, first, VIT_F32);
+  vit_model_destroy (&m);
+  bool measured = forget_peak ();
   uint64_t before = status_kb ("VmRSS");
-  vit_model *m = load (device, folder, VIT_F32);
+  m = load (device, folder, VIT_F32);
   uint64_t peak = status_kb ("VmHWM");
   double ratio = (double) (peak - before) * 1024 / (double) file.st_size;
   printf ("loading a file of %.1f MB takes %.2f times that at most\n", (double) file.st_size * 1e-6, ratio);
-  if (before)
+  if (measured && before)
     REQUIRE (ratio <= 1.2);
   vit_model_destroy (&m);
   remove_folder (&folder);
+  remove_folder (&first);
 #else
   (void) device;
 #endif
