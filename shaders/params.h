@@ -8,13 +8,7 @@
 #define uint uint32_t
 #endif
 
-/* Activations of a linear's epilogue. */
-#define VIT_ACT_NONE       0u
-#define VIT_ACT_GELU_ERF   1u
-#define VIT_ACT_GELU_TANH  2u
-#define VIT_ACT_GELU_QUICK 3u
-#define VIT_ACT_RELU       4u
-#define VIT_ACT_TANH       5u
+#include "activation.h"
 
 /* Code paths of linear_tile.comp. */
 #define VIT_TILE_ADD    1u

@@ -28,6 +28,7 @@ struct compiler {
   char driver[32]; /* version of Mesa */
   struct table *table;
   char name[VK_MAX_PHYSICAL_DEVICE_NAME_SIZE];
+  bool matrices; /* VK_KHR_cooperative_matrix */
 };
 
 struct constants {
@@ -152,6 +153,20 @@ find_device (struct compiler *c, const char *chip)
   return physical;
 }
 
+static bool
+has_matrices (VkPhysicalDevice physical)
+{
+  bool found = false;
+  uint32_t n = 0;
+  VK_REQUIRE (vkEnumerateDeviceExtensionProperties (physical, NULL, &n, NULL));
+  VkExtensionProperties *list = check_alloc (n, sizeof *list);
+  VK_REQUIRE (vkEnumerateDeviceExtensionProperties (physical, NULL, &n, list));
+  for (uint32_t i = 0; i < n; i++)
+    found = found || strcmp (list[i].extensionName, "VK_KHR_cooperative_matrix") == 0;
+  free (list);
+  return found;
+}
+
 /* With every core feature the chip has, as the library would use it. */
 static void
 open_device (struct compiler *c, VkPhysicalDevice physical)
@@ -168,7 +183,8 @@ open_device (struct compiler *c, VkPhysicalDevice physical)
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f11 };
   vkGetPhysicalDeviceFeatures2 (physical, &features);
   REQUIRE (executable.pipelineExecutableInfo);
-  const char *extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
+  const char *extensions[] = { VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, "VK_KHR_cooperative_matrix" };
+  c->matrices = has_matrices (physical);
   float priority = 1;
   VkDeviceQueueCreateInfo queue = { .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
     .queueCount = 1,
@@ -177,8 +193,8 @@ open_device (struct compiler *c, VkPhysicalDevice physical)
     .pNext = &features,
     .queueCreateInfoCount = 1,
     .pQueueCreateInfos = &queue,
-    .enabledExtensionCount = 1,
-    .ppEnabledExtensionNames = &extension };
+    .enabledExtensionCount = c->matrices ? 2 : 1,
+    .ppEnabledExtensionNames = extensions };
   VK_REQUIRE (vkCreateDevice (physical, &info, NULL, &c->device));
   volkLoadDevice (c->device);
 }
@@ -375,6 +391,10 @@ compile_file (const struct compiler *c, const char *path, FILE *rows)
   const char *why;
   if (!spirv_read (code, bytes / 4, &facts, &why))
     check_die (__FILE__, __LINE__, "%s: %s", path, why);
+  if (facts.matrices && !c->matrices) {
+    free (code);
+    return;
+  }
   struct constants constants;
   bool any = false;
   for (rewind (rows); next_constants (rows, kernel, &constants); any = true)

@@ -8,6 +8,7 @@
 /* Numbers of the SPIR-V specification, 3.x */
 enum {
   MAGIC = 0x07230203,
+  OP_CAPABILITY = 17,
   OP_TYPE_IMAGE = 25,
   OP_TYPE_STRUCT = 30,
   OP_TYPE_POINTER = 32,
@@ -16,6 +17,7 @@ enum {
 };
 enum { DECORATION_BUFFER_BLOCK = 3, DECORATION_BINDING = 33, DECORATION_SET = 34 };
 enum { STORAGE_UNIFORM_CONSTANT = 0, STORAGE_UNIFORM = 2, STORAGE_STORAGE_BUFFER = 12 };
+enum { CAPABILITY_MATRICES = 6022 };
 enum { DIM_BUFFER = 5, HEADER_WORDS = 5 };
 
 /* What is known of one id. Decorations come before types, types before variables. */
@@ -66,6 +68,8 @@ read_one (struct id *ids, uint32_t bound, const uint32_t *op, uint32_t n, struct
   static const uint8_t id_at[] = { [OP_TYPE_IMAGE] = 1, [OP_TYPE_POINTER] = 1, [OP_VARIABLE] = 2, [OP_DECORATE] = 1 };
   static const uint8_t least[] = { [OP_TYPE_IMAGE] = 8, [OP_TYPE_POINTER] = 4, [OP_VARIABLE] = 4, [OP_DECORATE] = 3 };
   uint32_t code = op[0] & 0xffff;
+  if (code == OP_CAPABILITY && n > 1 && op[1] == CAPABILITY_MATRICES)
+    out->matrices = true;
   if (code >= sizeof id_at || !id_at[code])
     return true;
   *why = "an instruction is cut off or names an id out of bounds";

@@ -19,6 +19,7 @@ enum spirv_kind {
 
 struct spirv_facts {
   enum spirv_kind bindings[SPIRV_MAX_BINDINGS]; /* of descriptor set 0 */
+  bool matrices;                                /* needs VK_KHR_cooperative_matrix */
 };
 
 /* False: not a module, or it binds something that a kernel of this project never does; *why says which. */

@@ -80,7 +80,8 @@ copy_sources()
 in_release()
 {
   chroot "$root" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 XDG_RUNTIME_DIR=/tmp \
-    MESA_SHADER_CACHE_DIR=/var/cache/mesa VIT_REQUIRE_GPU=1 "VK_DRIVER_FILES=$driver" "$@"
+    MESA_SHADER_CACHE_DIR=/var/cache/mesa VIT_REQUIRE_GPU=1 "VK_DRIVER_FILES=$driver" \
+    ${VIT_REQUIRE_COOPMAT:+VIT_REQUIRE_COOPMAT="$VIT_REQUIRE_COOPMAT"} "$@"
 }
 
 build()

@@ -109,6 +109,7 @@ struct twin {
   double *w, *bias;         /* (out, in), (bias_rows, out) */
   double *want, *allowance; /* (rows, out) */
   double *from_residual;    /* the allowance where sums begin with the residual */
+  double *of_halves;        /* the allowance where normalised values of x become halves before they are multiplied */
 };
 
 static uint32_t
@@ -206,6 +207,7 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
   t->want = check_alloc (n, sizeof *t->want);
   t->allowance = check_alloc (n, sizeof *t->allowance);
   t->from_residual = check_alloc (n, sizeof *t->from_residual);
+  t->of_halves = check_alloc (n, sizeof *t->of_halves);
   for (size_t i = 0; i < n; i++) {
     size_t r = i / p->out_dim, c = i % p->out_dim;
     const double *xr = x->values + p->x_first + r * p->x_stride, *w = t->w + c * p->in_dim;
@@ -222,6 +224,7 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
         t->allowance[i] + FLOAT_EPS * 1.13 * sqrt ((p->in_dim + 1.0) * (squares + residual * residual));
     if (p->act != VIT_ACT_NONE)
       t->allowance[i] += 16 * FLOAT_EPS * (1 + fabs (plain[i]));
+    t->of_halves[i] = t->allowance[i] + 0x1p-12 * 1.13 * sqrt (squares);
   }
   free (full);
   free (plain);
@@ -279,7 +282,7 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
 {
   struct guarded y;
   vit_error err = { 0 };
-  bool tiled = strncmp (k->name, "tile_", 5) == 0;
+  bool tiled = strncmp (k->name, "tile_", 5) == 0, matrices = strncmp (k->name, "coopmat_", 8) == 0;
   guarded_init (&y, rig, v->y, v->add ? start->values : NULL, start->count);
   call->y = guarded_span (&y);
   rig_begin (rig);
@@ -293,7 +296,9 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
             .may_write_rows = v->scatter ? 0 : pad (t->p.rows, ROW_PAD),
             .may_write_columns = v->scatter ? 0 : pad (t->p.out_dim, COLUMN_PAD),
             .want = t->want,
-            .allowance = tiled && v->act == VIT_ACT_NONE ? t->from_residual : t->allowance,
+            .allowance = matrices && v->norm      ? t->of_halves
+                : tiled && v->act == VIT_ACT_NONE ? t->from_residual
+                                                  : t->allowance,
             .bound = v->bound });
   guarded_finish (&y, rig);
 }
@@ -360,6 +365,7 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   free (t.want);
   free (t.allowance);
   free (t.from_residual);
+  free (t.of_halves);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include "gpu/compile.h"
 #include "gpu/kernels.h"
+#include "gpu/matrix.h"
 #include "gpu/memo.h"
 #include "gpu/pipelines.h"
 #include "gpu/select.h"
@@ -53,9 +54,8 @@ has_timeline (const vit_device *dev)
   return timeline.timelineSemaphore;
 }
 
-/* A device that can't tell has none. */
-static bool
-has_extension (const vit_device *dev, const char *name)
+bool
+device_has_extension (const vit_device *dev, const char *name)
 {
   uint32_t n = 0;
   bool found = false;
@@ -110,7 +110,7 @@ read_limits (vit_device *dev)
   c->timeline = has_timeline (dev);
   /* Compilers that can multiply matrices across a subgroup also follow what is uniform through loops: lavapipe does both
    * from the same year on. What it promises wrongly costs speed, not right answers. */
-  c->loops = c->unrolled && has_extension (dev, "VK_KHR_cooperative_matrix");
+  c->loops = c->unrolled && device_has_extension (dev, "VK_KHR_cooperative_matrix");
   c->max_push = l->maxPushConstantsSize;
   c->max_shared = l->maxComputeSharedMemorySize;
   c->max_invocations = l->maxComputeWorkGroupInvocations;
@@ -119,6 +119,7 @@ read_limits (vit_device *dev)
   dev->atom = l->nonCoherentAtomSize ? l->nonCoherentAtomSize : 1;
   c->timestamp_ns = l->timestampPeriod;
   dev->instance.GetPhysicalDeviceMemoryProperties (dev->physical, &dev->memory);
+  matrix_find (dev);
 }
 
 static bool
@@ -144,9 +145,12 @@ open_device (vit_device *dev, vit_error *err)
     .pNext = &half,
     .timelineSemaphore = VK_TRUE,
   };
+  struct matrix_features matrix;
+  matrix_features_init (&matrix, dev->caps.timeline ? (void *) &timeline : &half);
+  const char *extension = "VK_KHR_cooperative_matrix";
   VkPhysicalDeviceFeatures2 features = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-    .pNext = dev->caps.timeline ? (void *) &timeline : &half,
+    .pNext = dev->caps.matrix.m ? &matrix.matrix : matrix.model.pNext,
     .features.shaderInt64 = dev->caps.buffer_address,
   };
   VkDeviceQueueCreateInfo queues[2];
@@ -162,6 +166,8 @@ open_device (vit_device *dev, vit_error *err)
     .pNext = &features,
     .queueCreateInfoCount = dev->transfer == &dev->copies ? 2 : 1,
     .pQueueCreateInfos = queues,
+    .enabledExtensionCount = dev->caps.matrix.m ? 1 : 0,
+    .ppEnabledExtensionNames = &extension,
   };
   VkResult r = dev->instance.CreateDevice (dev->physical, &info, NULL, &dev->handle);
   if (r != VK_SUCCESS) {

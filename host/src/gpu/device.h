@@ -33,6 +33,8 @@ struct vit_device {
   struct vit_device_params params; /* as given; but select and cache_dir, the caller's strings, are forgotten */
 };
 
+bool device_has_extension (const vit_device *dev, const char *name); /* one that can't tell has none */
+
 /* From here on: for everyone above. */
 vit_device *device_ref (vit_device *dev);
 const struct caps *device_caps (const vit_device *dev);

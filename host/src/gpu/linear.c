@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gpu/half.h"
+#include "gpu/linear_coopmat.h"
 #include "gpu/linear_cpu.h"
 #include "gpu/linear_loop.h"
 #include "gpu/linear_tile.h"
@@ -89,9 +90,20 @@ record_loop (struct recorder *rec, const struct linear_call *call, const struct 
     }                                                                                                                  \
   }
 
+#define COOPMAT(text, rows, columns, sums)                                                                             \
+  {                                                                                                                    \
+    "coopmat_" text, linear_coopmat_suits, record_linear_coopmat, &(const struct coopmat_tile)                         \
+    {                                                                                                                  \
+      rows, columns, sums                                                                                              \
+    }                                                                                                                  \
+  }
+
 static const struct linear_kernel kernels[] = {
   { "loop", loop_suits, record_loop, NULL },
   { "unrolled", unrolled_suits, record_unrolled, NULL },
+  COOPMAT ("128x128", 128, 128, 64),
+  COOPMAT ("64x64", 64, 64, 32),
+  COOPMAT ("32x32", 32, 32, 16),
   TILE ("128x128", 128, 128, 16, 8, 8, 1),
   TILE ("128x64", 128, 64, 16, 8, 8, 1),
   TILE ("64x64", 64, 64, 16, 8, 4, 1),
@@ -100,7 +112,7 @@ static const struct linear_kernel kernels[] = {
   { "plain", plain_suits, record_plain, NULL },
 };
 /* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle. */
-enum { ENOUGH_GROUPS = 128 };
+enum { ENOUGH_GROUPS = 128, FEW_ROWS = 8 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
 uint32_t
@@ -142,23 +154,41 @@ linear_trusted (const vit_device *dev, const struct linear_call *call, const str
   return call->weight->layout != LAYOUT_ROWS || !trust_refuses (dev, TRUST_LINEAR, k->name, call->p.in_dim);
 }
 
+/* Workgroups of a kernel that comes in tiles of several sizes; 0: it has one way only. */
+static uint32_t
+tiles_of (const struct linear_kernel *k, const struct linear_call *call)
+{
+  if (k->record == record_linear_coopmat)
+    return linear_coopmat_groups (call, k->shape);
+  return k->record == record_linear_tile ? linear_tile_groups (call, k->shape) : 0;
+}
+
+/* Tiles are for GPUs, and a matrix's rows for more than a head's few. */
+static bool
+out_of_place (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
+{
+  return (tiles_of (k, call) && device_caps (dev)->software)
+      || (k->record == record_linear_coopmat && call->p.rows < FEW_ROWS);
+}
+
+/* The first that suits; of a family of tiles the largest that keeps the device busy, or else the smallest. */
 const struct linear_kernel *
 linear_static_choice (const vit_device *dev, const struct linear_call *call)
 {
-  const struct linear_kernel *most = NULL;
+  const struct linear_kernel *smallest = NULL;
   for (uint32_t i = 0; i < NUM_KERNELS; i++) {
     const struct linear_kernel *k = &kernels[i];
-    if (!k->suits (dev, call, k) || !linear_trusted (dev, call, k))
+    bool last = i + 1 == NUM_KERNELS, suits = last || (k->suits (dev, call, k) && linear_trusted (dev, call, k));
+    uint32_t tiles = suits ? tiles_of (k, call) : 0;
+    if (smallest && k->record != smallest->record)
+      return smallest;
+    if (!suits || out_of_place (dev, call, k))
       continue;
-    if (k->record != record_linear_tile)
-      return most ? most : k;
-    if (device_caps (dev)->software)
-      continue;
-    if (linear_tile_groups (call, k->shape) >= ENOUGH_GROUPS)
+    if (!tiles || tiles >= ENOUGH_GROUPS)
       return k;
-    most = k;
+    smallest = k;
   }
-  return most;
+  return smallest;
 }
 
 bool

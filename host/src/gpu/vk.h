@@ -9,6 +9,11 @@
 
 #include "base/error.h"
 
+/* A product of matrices that a subgroup does at once: (m, k) halves times (k, n) halves, added to (m, n) floats. */
+struct matrix_shape {
+  uint32_t m, n, k;
+};
+
 /* What the device was created with; kernels are chosen by these and by nothing else. */
 struct caps {
   bool storage16;           /* storageBuffer16BitAccess */
@@ -22,9 +27,10 @@ struct caps {
   bool loops;      /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
   bool plain;      /* VIT_KERNELS=plain: nothing but the kernels that run anywhere */
   uint32_t subgroup_size;
-  uint32_t max_push;        /* bytes */
-  uint32_t max_shared;      /* bytes of a workgroup */
-  uint32_t max_invocations; /* of a workgroup */
+  struct matrix_shape matrix; /* m is 0: the device can't */
+  uint32_t max_push;          /* bytes */
+  uint32_t max_shared;        /* bytes of a workgroup */
+  uint32_t max_invocations;   /* of a workgroup */
   uint32_t max_groups[3];
   VkDeviceSize max_storage_range; /* bytes of one binding */
   double timestamp_ns;            /* nanoseconds a tick; 0: no timestamps */
