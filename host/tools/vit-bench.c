@@ -29,6 +29,7 @@ static const char help[] =
     "  --frame WxH         size of the pictures (default: the network's input)\n"
     "  --format F          rgb (default), rgbx, nv12 or i420\n"
     "  --image FILE.ppm    a picture instead of noise\n"
+    "  --tune MODE         auto (default), off or full: timing kernels for the model's layers first\n"
     "  --kernels           each kernel's time by the device's clock too\n"
     "  --peak              the share of what this device does at best, measured: multiply-adds in a\n"
     "                      shader and, where the device is a CPU, in its own instructions: the larger\n"
@@ -49,6 +50,7 @@ struct options {
   uint32_t width, height; /* 0: the network's input */
   enum format format;
   const char *vector_width;
+  enum vit_tune tune;
   bool kernels, peak, warmup_given, done;
 };
 
@@ -80,6 +82,7 @@ enum {
   OPT_FRAME,
   OPT_FORMAT,
   OPT_IMAGE,
+  OPT_TUNE,
   OPT_KERNELS,
   OPT_PEAK,
   OPT_VECTOR_WIDTH
@@ -94,6 +97,18 @@ parse_format (const char *text, enum format *out, vit_error *err)
       return true;
     }
   return tool_fail (err, VIT_ERR_ARG, "--format is '%s', expected rgb, rgbx, nv12 or i420", text);
+}
+
+static bool
+parse_tune (const char *text, enum vit_tune *out, vit_error *err)
+{
+  static const char *const names[] = { [VIT_TUNE_AUTO] = "auto", [VIT_TUNE_OFF] = "off", [VIT_TUNE_FULL] = "full" };
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp (text, names[i]) == 0) {
+      *out = (enum vit_tune) i;
+      return true;
+    }
+  return tool_fail (err, VIT_ERR_ARG, "--tune is '%s', expected auto, off or full", text);
 }
 
 static bool
@@ -118,6 +133,8 @@ parse_one (struct options *o, int option, const char *value, vit_error *err)
     case OPT_IMAGE:
       o->image = value;
       return true;
+    case OPT_TUNE:
+      return parse_tune (value, &o->tune, err);
     case OPT_KERNELS:
       o->kernels = true;
       return true;
@@ -148,7 +165,8 @@ parse (struct options *o, int argc, char **argv, vit_error *err)
     { "batch", required_argument, NULL, OPT_BATCH }, { "in-flight", required_argument, NULL, OPT_IN_FLIGHT },
     { "frame", required_argument, NULL, OPT_FRAME }, { "format", required_argument, NULL, OPT_FORMAT },
     { "image", required_argument, NULL, OPT_IMAGE }, { "kernels", no_argument, NULL, OPT_KERNELS },
-    { "peak", no_argument, NULL, OPT_PEAK }, { "vector-width", required_argument, NULL, OPT_VECTOR_WIDTH }, { 0 } };
+    { "tune", required_argument, NULL, OPT_TUNE }, { "peak", no_argument, NULL, OPT_PEAK },
+    { "vector-width", required_argument, NULL, OPT_VECTOR_WIDTH }, { 0 } };
   for (int option; !o->done && (option = getopt_long (argc, argv, ":", rows, NULL)) != -1;)
     if (!parse_one (o, option, optarg ? optarg : argv[optind - 1], err))
       return false;
@@ -237,7 +255,7 @@ bench_open (struct bench *b, const struct options *o, vit_error *err)
           o->width ? o->height : b->info.preprocess.height, o->format, err))
     return false;
   clock = tool_now_ms ();
-  struct vit_session_params params = { .max_batch = o->plan.batch, .in_flight = o->plan.in_flight };
+  struct vit_session_params params = { .max_batch = o->plan.batch, .in_flight = o->plan.in_flight, .tune = o->tune };
   b->session = vit_session_create (b->model, &params, err);
   b->session_ms = lap (&clock);
   if (!b->session)

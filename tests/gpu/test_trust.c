@@ -27,10 +27,10 @@ static struct {
 } driver = { .lock = PTHREAD_MUTEX_INITIALIZER, .released = PTHREAD_COND_INITIALIZER };
 
 static PFN_vkGetInstanceProcAddr real_get;
-static PFN_vkGetDeviceProcAddr real_get_device;
-static PFN_vkGetPhysicalDeviceProperties real_properties;
-static PFN_vkCreateShaderModule real_create_module;
-static PFN_vkCreateComputePipelines real_create_pipelines;
+static PFN_vkGetDeviceProcAddr _Atomic real_get_device;
+static PFN_vkGetPhysicalDeviceProperties _Atomic real_properties;
+static PFN_vkCreateShaderModule _Atomic real_create_module;
+static PFN_vkCreateComputePipelines _Atomic real_create_pipelines;
 static _Atomic (VkShaderModule) modules[MAX_MODULES]; /* of that kernel, some of them gone */
 static atomic_uint num_modules;
 

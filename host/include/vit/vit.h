@@ -230,11 +230,20 @@ typedef struct vit_image {
 
 typedef struct vit_session vit_session;
 
+/* Timing kernels against each other for this model's layers, once for each device and driver: the result is kept beside
+ * the compiled pipelines. */
+enum vit_tune {
+  VIT_TUNE_AUTO, /* shapes that were not timed before, for 2 s at most; on devices that are a CPU none */
+  VIT_TUNE_OFF,  /* none; what was timed before counts all the same */
+  VIT_TUNE_FULL  /* all shapes anew, for 30 s at most */
+};
+
 struct vit_session_params { /* zero means default */
   uint32_t max_batch;       /* images per submit, 1 to 256; default 1 */
   uint32_t in_flight;       /* submits under way at once, 1 to 8; default 1 */
   vit_progress progress;    /* NULL: not wanted */
   void *progress_ctx;
+  enum vit_tune tune;
 };
 
 /* Allocates everything a frame needs, records the command buffers and runs the network once, so that the first

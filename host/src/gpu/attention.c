@@ -5,6 +5,7 @@
 #include "gpu/attention_cpu.h"
 #include "gpu/rows_loop.h"
 #include "gpu/trust.h"
+#include "gpu/tuner.h"
 
 /* What keeps a large GPU busy, as for linears. */
 enum { ENOUGH_GROUPS = 128 };
@@ -175,9 +176,11 @@ record_attention (struct recorder *rec, struct span qkv, struct span out, enum s
 {
   struct attention_params full = *params, *p = &full;
   p->queries = p->queries ? p->queries : p->tokens;
-  const struct attention_kernel *k = attention_static_choice (recorder_device (rec), store, p);
+  const struct attention_kernel *k = tuner_attention (recorder_device (rec), store, p);
   struct plan *plan = k->record == record_attention_plain ? NULL : recorder_dry_plan (rec);
   struct special s = { .kind = SPECIAL_ATTENTION, .attention = k, .y_store = store, .p.attention = *p };
+  if (!plan_call (recorder_dry_plan (rec), &s, err))
+    return false;
   if (plan && !plan_special (plan, &s, err))
     return false;
   bool ok = k->record (rec, qkv, out, store, p, err);

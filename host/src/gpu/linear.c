@@ -13,6 +13,7 @@
 #include "gpu/plan.h"
 #include "gpu/quantize.h"
 #include "gpu/trust.h"
+#include "gpu/tuner.h"
 
 /* Shader by the stores of x, w and y; NUM_SHADERS: never asked for. */
 static enum shader
@@ -203,7 +204,7 @@ bool
 record_linear (struct recorder *rec, const struct linear_call *call, vit_error *err)
 {
   struct linear_call c = linear_complete (call);
-  const struct linear_kernel *k = linear_static_choice (recorder_device (rec), &c);
+  const struct linear_kernel *k = tuner_linear (recorder_device (rec), &c);
   struct plan *plan = k == &kernels[NUM_KERNELS - 1] ? NULL : recorder_dry_plan (rec);
   struct special s = { .kind = SPECIAL_LINEAR,
     .linear = k,
@@ -211,6 +212,8 @@ record_linear (struct recorder *rec, const struct linear_call *call, vit_error *
     .x_store = c.x_store,
     .y_store = c.y_store,
     .p.linear = c.p };
+  if (!plan_call (recorder_dry_plan (rec), &s, err))
+    return false;
   if (plan && !plan_special (plan, &s, err))
     return false;
   bool ok = k->record (rec, &c, k, err);

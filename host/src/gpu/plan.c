@@ -16,6 +16,7 @@ plan_finish (struct plan *plan)
 {
   free (plan->pipelines);
   free (plan->specials);
+  free (plan->calls);
   plan_init (plan);
 }
 
@@ -59,6 +60,19 @@ plan_special (struct plan *plan, const struct special *special, vit_error *err)
   plan->specials = list;
   plan->specials[plan->num_specials] = *special;
   plan->current = (int) plan->num_specials++;
+  return true;
+}
+
+bool
+plan_call (struct plan *plan, const struct special *call, vit_error *err)
+{
+  if (!plan)
+    return true;
+  void *list = plan->calls;
+  if (!grow (&list, plan->num_calls, &plan->space_calls, sizeof *plan->calls, err))
+    return false;
+  plan->calls = list;
+  plan->calls[plan->num_calls++] = *call;
   return true;
 }
 

@@ -47,7 +47,9 @@ struct plan {
   uint32_t num, space;
   struct special *specials;
   uint32_t num_specials, space_specials;
-  int current; /* special call under way; -1: none */
+  int current;           /* special call under way; -1: none */
+  struct special *calls; /* linears and attention, whatever does them: what there may be a choice for */
+  uint32_t num_calls, space_calls;
 };
 
 void plan_init (struct plan *plan);
@@ -56,6 +58,8 @@ void plan_finish (struct plan *plan);
 bool plan_add (struct plan *plan, enum shader shader, const struct spec *spec, bool *first, vit_error *err);
 /* The calls after this, up to plan_end_special, are of this special call. */
 bool plan_special (struct plan *plan, const struct special *special, vit_error *err);
+/* Notes a linear or attention; NULL plan: nothing to do. */
+bool plan_call (struct plan *plan, const struct special *call, vit_error *err);
 void plan_end_special (struct plan *plan);
 
 /* A recorder that records nothing: every record_... fills the plan, whose lifetime is the caller's. Buffers may be

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "gpu/half.h"
 
@@ -110,10 +111,54 @@ agree (const struct pair *p)
 /* A function that records the special call (which 0) or its plain twin (1), with y. */
 typedef bool (*record_fn) (struct recorder *rec, const void *ctx, int which, struct span y, vit_error *err);
 
+/* What is asked: whether it is right, or how long it takes. */
+struct question {
+  bool *right;
+  double *ms; /* NULL: right is asked for */
+  uint32_t runs;
+  uint64_t limit_ms;
+};
+
+static uint64_t
+now_ms (void)
+{
+  struct timespec t;
+  clock_gettime (CLOCK_MONOTONIC, &t);
+  return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
+}
+
 static bool
-run_pair (vit_device *dev, struct pair *p, enum store store, record_fn record, const void *ctx, bool *right,
+time_special (vit_device *dev, struct pair *p, enum store store, record_fn record, const void *ctx,
+    const struct question *q, vit_error *err)
+{
+  struct recorder *rec = recorder_create (dev, err);
+  uint64_t begin = now_ms ();
+  bool ok = rec && tensor_init (dev, &p->y[0], store, p->rows * p->stride + p->first + p->stride, 77, err)
+      && recorder_begin (rec, err);
+  if (ok)
+    recorder_start_clock (rec);
+  ok = ok && record (rec, ctx, 0, (struct span) { &p->y[0].buffer, 0, p->y[0].buffer.size }, err);
+  if (ok)
+    recorder_stop_clock (rec);
+  ok = ok && recorder_end (rec, err);
+  *q->ms = 0;
+  for (uint32_t i = 0; ok && (i == 0 || (i < q->runs && now_ms () - begin < q->limit_ms)); i++) {
+    ok = recorder_run (rec, err);
+    double ms = ok ? recorder_clock_ms (rec) : 0;
+    if (ms > 0 && (*q->ms == 0 || ms < *q->ms))
+      *q->ms = ms;
+  }
+  recorder_destroy (&rec);
+  tensor_finish (dev, &p->y[0]);
+  return ok;
+}
+
+static bool
+answer (vit_device *dev, struct pair *p, enum store store, record_fn record, const void *ctx, const struct question *q,
     vit_error *err)
 {
+  if (q->ms)
+    return time_special (dev, p, store, record, ctx, q, err);
   size_t padded = (p->rows + ROW_PAD) / ROW_PAD * ROW_PAD * p->stride + p->first;
   struct recorder *rec = recorder_create (dev, err);
   bool ok = rec != NULL;
@@ -122,7 +167,7 @@ run_pair (vit_device *dev, struct pair *p, enum store store, record_fn record, c
         && record (rec, ctx, i, (struct span) { &p->y[i].buffer, 0, p->y[i].buffer.size }, err)
         && recorder_end (rec, err) && recorder_run (rec, err) && tensor_fetch (dev, &p->y[i], err);
   if (ok)
-    *right = agree (p);
+    *q->right = agree (p);
   recorder_destroy (&rec);
   tensor_finish (dev, &p->y[0]);
   tensor_finish (dev, &p->y[1]);
@@ -161,13 +206,14 @@ cut_linear (struct linear_params *p, struct weight *w)
 }
 
 static bool
-try_linear (vit_device *dev, const struct special *s, bool *right, vit_error *err)
+try_linear (vit_device *dev, const struct special *s, const struct question *q, vit_error *err)
 {
   struct linear_trial t = { .kernel = s->linear };
   struct linear_params p = s->p.linear;
   struct weight w = s->weight;
   struct tensor x = { 0 };
-  cut_linear (&p, &w);
+  if (!q->ms)
+    cut_linear (&p, &w);
   size_t count = (size_t) w.in_dim * w.out_dim;
   float *values = noise_of (count, 1.7f / sqrtf ((float) w.in_dim), 5, err);
   float *bias = values ? noise_of ((size_t) (w.bias_rows + 1) * w.out_dim, 1, 6, err) : NULL;
@@ -188,7 +234,7 @@ try_linear (vit_device *dev, const struct special *s, bool *right, vit_error *er
     ok = weight_fill (dev, values, w.bias_rows ? bias : NULL, "trial", &t.weight[i], err);
   }
   struct pair pair = { p.y_first, p.rows, w.out_dim, p.y_stride, { { 0 } } };
-  ok = ok && run_pair (dev, &pair, s->y_store, record_linear_trial, &t, right, err);
+  ok = ok && answer (dev, &pair, s->y_store, record_linear_trial, &t, q, err);
   free (values);
   free (bias);
   weight_destroy (dev, &t.weight[0]);
@@ -215,16 +261,18 @@ record_attention_trial (struct recorder *rec, const void *ctx, int which, struct
 }
 
 static bool
-try_attention (vit_device *dev, const struct special *s, bool *right, vit_error *err)
+try_attention (vit_device *dev, const struct special *s, const struct question *q, vit_error *err)
 {
   struct attention_trial t = { .kernel = s->attention, .p = s->p.attention };
-  t.p.batch = 1;
-  t.p.heads = t.p.heads > 2 ? 2 : t.p.heads;
+  if (!q->ms) {
+    t.p.batch = 1;
+    t.p.heads = t.p.heads > 2 ? 2 : t.p.heads;
+  }
   t.p.scale = 1; /* of noise: weights from nearly none to nearly all */
-  size_t rows = (t.p.tokens + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
-  struct pair pair = { 0, t.p.queries, (size_t) t.p.heads * t.p.head_dim, t.p.out_stride, { { 0 } } };
+  size_t rows = (t.p.batch * t.p.tokens + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
+  struct pair pair = { 0, t.p.batch * t.p.queries, (size_t) t.p.heads * t.p.head_dim, t.p.out_stride, { { 0 } } };
   bool ok = tensor_init (dev, &t.qkv, s->y_store, rows * t.p.qkv_stride, 8, err)
-      && run_pair (dev, &pair, s->y_store, record_attention_trial, &t, right, err);
+      && answer (dev, &pair, s->y_store, record_attention_trial, &t, q, err);
   tensor_finish (dev, &t.qkv);
   return ok;
 }
@@ -250,7 +298,7 @@ record_layernorm_trial (struct recorder *rec, const void *ctx, int which, struct
 }
 
 static bool
-try_layernorm (vit_device *dev, const struct special *s, bool *right, vit_error *err)
+try_layernorm (vit_device *dev, const struct special *s, const struct question *q, vit_error *err)
 {
   struct layernorm_trial t = { .kernel = s->layernorm, .p = s->p.layernorm, .has_weight = s->has_weight };
   t.p.rows = t.p.rows > 64 ? 32 + t.p.rows % 32 : t.p.rows;
@@ -259,23 +307,35 @@ try_layernorm (vit_device *dev, const struct special *s, bool *right, vit_error 
   bool ok = tensor_init (dev, &t.x, STORE_F32, t.p.x_first + (size_t) (t.p.rows + 1) * t.p.x_stride, 9, err)
       && tensor_init (dev, &t.weight, STORE_F32, t.p.dim, 10, err)
       && tensor_init (dev, &t.bias, STORE_F32, t.p.dim, 11, err)
-      && run_pair (dev, &pair, STORE_F32, record_layernorm_trial, &t, right, err);
+      && answer (dev, &pair, STORE_F32, record_layernorm_trial, &t, q, err);
   tensor_finish (dev, &t.x);
   tensor_finish (dev, &t.weight);
   tensor_finish (dev, &t.bias);
   return ok;
 }
 
-bool
-trial_run (vit_device *dev, const struct special *s, bool *right, vit_error *err)
+static bool
+ask (vit_device *dev, const struct special *s, const struct question *q, vit_error *err)
 {
   switch (s->kind) {
     case SPECIAL_LINEAR:
-      return try_linear (dev, s, right, err);
+      return try_linear (dev, s, q, err);
     case SPECIAL_ATTENTION:
-      return try_attention (dev, s, right, err);
+      return try_attention (dev, s, q, err);
     case SPECIAL_LAYERNORM:
-      return try_layernorm (dev, s, right, err);
+      return try_layernorm (dev, s, q, err);
   }
   return false;
+}
+
+bool
+trial_run (vit_device *dev, const struct special *s, bool *right, vit_error *err)
+{
+  return ask (dev, s, &(struct question) { .right = right }, err);
+}
+
+bool
+trial_time (vit_device *dev, const struct special *s, uint32_t runs, uint64_t limit_ms, double *ms, vit_error *err)
+{
+  return ask (dev, s, &(struct question) { .ms = ms, .runs = runs, .limit_ms = limit_ms }, err);
 }

@@ -6,19 +6,41 @@
 #include <string.h>
 
 #include "gpu/compile.h"
+#include "gpu/tuner.h"
 
 enum { MAX_BATCH = 256, MAX_IN_FLIGHT = 8 };
+
+static bool
+record_batch (const vit_session *s, struct recorder *rec, uint32_t n, vit_error *err)
+{
+  struct graph graph;
+  bool ok = graph_init (&graph, s->model, n, err) && graph_record (&graph, rec, &s->slots[0].arena, graph.num_ops, err);
+  graph_finish (&graph);
+  return ok;
+}
 
 /* Records the networks of all batch sizes, or what the recorder takes of them. */
 static bool
 record_all (const vit_session *s, struct recorder *rec, vit_error *err)
 {
   bool ok = true;
-  for (uint32_t n = 1; ok && n <= s->max_batch; n++) {
-    struct graph graph;
-    ok = graph_init (&graph, s->model, n, err) && graph_record (&graph, rec, &s->slots[0].arena, graph.num_ops, err);
-    graph_finish (&graph);
-  }
+  for (uint32_t n = 1; ok && n <= s->max_batch; n++)
+    ok = record_batch (s, rec, n, err);
+  return ok;
+}
+
+/* The two sizes of a batch that are most likely: one picture, and all there is room for. */
+static bool
+tune (vit_session *s, const struct vit_session_params *params, vit_error *err)
+{
+  struct plan plan;
+  plan_init (&plan);
+  struct recorder *rec = recorder_create_dry (s->model->dev, &plan, err);
+  bool ok = rec && record_batch (s, rec, 1, err) && (s->max_batch == 1 || record_batch (s, rec, s->max_batch, err))
+      && tuner_run (s->model->dev, &plan, params ? params->tune : VIT_TUNE_AUTO, params ? params->progress : NULL,
+          params ? params->progress_ctx : NULL, err);
+  recorder_destroy (&rec);
+  plan_finish (&plan);
   return ok;
 }
 
@@ -104,7 +126,7 @@ vit_session_create (vit_model *model, const struct vit_session_params *params, v
     fail_memory (err, "the session", flight * sizeof *s->slots + model->cfg.classes * sizeof *s->logits);
     goto error;
   }
-  if (!compile_kernels (s, params, err))
+  if (!tune (s, params, err) || !compile_kernels (s, params, err))
     goto error;
   bool ok = true;
   for (uint32_t i = 0; ok && i < flight; i++)
