@@ -33,7 +33,7 @@ struct cut {
 static struct cut
 cut_k (uint32_t in_dim)
 {
-  uint32_t all = ceil_div (in_dim, BLOCK), best = ceil_div (all, CPU_LINEAR_MAX_BLOCKS);
+  uint32_t all = in_dim > BLOCK ? ceil_div (in_dim, BLOCK) : 1, best = ceil_div (all, CPU_LINEAR_MAX_BLOCKS);
   for (uint32_t rounds = best + 1; rounds <= best + 2 && rounds <= all; rounds++)
     if (ceil_div (all, rounds) * rounds < ceil_div (all, best) * best)
       best = rounds;

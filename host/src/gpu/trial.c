@@ -105,7 +105,8 @@ agree (const struct pair *p)
       if (!(fabs (x - y) <= float_tolerance * size + relative * fabs (y)))
         return false;
     }
-  return memcmp (p->y[0].found + p->y[0].count, p->y[1].found + p->y[1].count, GUARD * sizeof *a) == 0;
+  const void *behind_a = p->y[0].found + p->y[0].count, *behind_b = p->y[1].found + p->y[1].count;
+  return memcmp (behind_a, behind_b, GUARD * sizeof *a) == 0;
 }
 
 /* A function that records the special call (which 0) or its plain twin (1), with y. */
