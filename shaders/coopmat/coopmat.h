@@ -9,8 +9,9 @@
 #define uint uint32_t
 #endif
 
-#define COOPMAT_STEP  32u /* values of k between two barriers of the linear */
-#define COOPMAT_BLOCK 32u /* tokens between two barriers of attention */
+#define COOPMAT_STEP    32u                  /* values of k between two barriers of the linear */
+#define COOPMAT_BLOCK   32u                  /* tokens between two barriers of attention */
+#define COOPMAT_QUERIES (2u * COOPMAT_BLOCK) /* of a workgroup: they lie where keys and values will */
 
 /* Bits of a specialization constant of the linear. */
 #define COOPMAT_ADD    1u  /* y += result */
@@ -29,7 +30,7 @@ struct coopmat_linear_params {
   float eps;
 };
 
-/* attention_params; strides of qkv in units of 8 elements */
+/* attention_params as this kernel wants it. Of qkv in units of 8 elements. */
 struct coopmat_attention_params {
   uint tokens, queries;
   uint qkv_stride, width; /* width: from q to k and from k to v */

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention.h"
 
+#include "gpu/attention_coopmat.h"
 #include "gpu/attention_cpu.h"
 #include "gpu/rows_loop.h"
 #include "gpu/trust.h"
@@ -131,6 +132,7 @@ plain_suits (const vit_device *dev, enum store store, const struct attention_par
 static const struct attention_kernel kernels[] = {
   { "loop", loop_suits, record_loop },
   { "unrolled", unrolled_suits, record_unrolled },
+  { "coopmat_64", attention_coopmat_suits, record_attention_coopmat },
   { "tile_64", tile_64_suits, record_tile_64 },
   { "tile_16", tile_16_suits, record_tile_16 },
   { "plain", plain_suits, record_attention_plain },
@@ -153,10 +155,10 @@ attention_kernel_at (uint32_t index)
 static bool
 worth_it (const vit_device *dev, const struct attention_params *p, const struct attention_kernel *k)
 {
-  if (k->record != record_tile_64 && k->record != record_tile_16)
+  if (k->record != record_tile_64 && k->record != record_tile_16 && k->record != record_attention_coopmat)
     return true;
   return !device_caps (dev)->software
-      && (k->record == record_tile_16 || ceil_div (p->queries, 64) * p->heads * p->batch >= ENOUGH_GROUPS);
+      && (k->record != record_tile_64 || ceil_div (p->queries, 64) * p->heads * p->batch >= ENOUGH_GROUPS);
 }
 
 const struct attention_kernel *

@@ -33,12 +33,17 @@ usable (const VkCooperativeMatrixPropertiesKHR *p, const struct caps *caps)
 static bool
 has_features (const vit_device *dev)
 {
+  VkPhysicalDeviceSubgroupProperties subgroup = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES };
+  VkPhysicalDeviceProperties2 p = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup };
+  dev->instance.GetPhysicalDeviceProperties2 (dev->physical, &p);
   struct matrix_features f;
   matrix_features_init (&f, NULL);
   f.matrix.cooperativeMatrix = f.model.vulkanMemoryModel = VK_FALSE;
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &f.matrix };
   dev->instance.GetPhysicalDeviceFeatures2 (dev->physical, &features);
-  return f.matrix.cooperativeMatrix && f.model.vulkanMemoryModel;
+  return f.matrix.cooperativeMatrix && f.model.vulkanMemoryModel
+      && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
+      && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT);
 }
 
 void
