@@ -7,7 +7,8 @@
  * RADV_FORCE_FAMILY makes a device of a chip that is not there: it compiles for real and can run nothing, so nothing
  * is ever submitted. SPECIALIZATIONS is a text file of rows "kernel id=value ...": a kernel named there is compiled
  * once per row, any other once with the defaults of its source. '#' starts a comment. In a row,
- * fma=N says how many multiply-adds an invocation does in a round of its loop, share=N and waves=N what there must be.
+ * fma=N says how many multiply-adds an invocation does in a round of its loop, products=N how many products of matrices
+ * its subgroup does, share=N and waves=N what there must be.
  * TABLE holds what was found before; VIT_AMD_UPDATE=1 writes it anew. A chip that this Mesa doesn't know is skipped.
  */
 #include <glob.h>
@@ -20,6 +21,8 @@
 #include "spirv.h"
 #include "table.h"
 
+/* A product of 16 x 16 x 16 halves keeps a wave of 64 busy for 32 cycles, as 16 multiply-adds do. */
+enum { PRODUCT_FMA = 16 };
 enum { MAX_CONSTANTS = 32, MAX_STATISTICS = 64, PUSH_BYTES = 128 };
 
 struct compiler {
@@ -341,6 +344,10 @@ next_constants (FILE *rows, const char *kernel, struct constants *out)
       continue;
     memset (out, 0, sizeof *out);
     while ((word = strtok_r (NULL, " \t", &rest))) {
+      if (sscanf (word, "products=%u", &out->fma) == 1) {
+        out->fma *= PRODUCT_FMA;
+        continue;
+      }
       if (sscanf (word, "fma=%u", &out->fma) == 1 || sscanf (word, "share=%u", &out->share) == 1
           || sscanf (word, "waves=%u", &out->waves) == 1)
         continue;
