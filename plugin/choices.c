@@ -23,6 +23,22 @@ choices_precision (void)
 }
 
 GType
+choices_tune (void)
+{
+  static gsize type;
+  static const GEnumValue values[] = {
+    {VIT_TUNE_OFF, "Nothing is timed; what was timed before counts all the same", "off"},
+    {VIT_TUNE_AUTO, "What was not timed before, for 2 seconds at most; nothing on a CPU", "auto"},
+    {VIT_TUNE_FULL, "Everything anew, for 30 seconds at most", "full"},
+    {0, NULL, NULL}
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_enum_register_static ("GstVitClassifyTune", values));
+  return type;
+}
+
+GType
 choices_activation (void)
 {
   static gsize type;

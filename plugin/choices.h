@@ -10,5 +10,6 @@ GType choices_activation (void);
 GType choices_message_mode (void);
 GType choices_carry_over (void);
 GType choices_meta (void);
+GType choices_tune (void);
 
 #endif

@@ -117,11 +117,18 @@ make_session (Engine * engine, vit_progress progress, gpointer ctx, GError ** er
     .in_flight = engine->settings.inflight,
     .progress = progress,
     .progress_ctx = ctx,
+    .tune = engine->settings.tune,
   };
   vit_error err = { 0 };
 
   engine->session = vit_session_create (modelcache_model (engine->model), &params, &err);
   return engine->session || errors_set (error, ERRORS_RUN, &err);
+}
+
+static const gchar *
+precision_name (enum vit_precision precision)
+{
+  return precision == VIT_I8 ? "int8" : precision == VIT_F16 ? "fp16" : "fp32";
 }
 
 /* Set apart from the cache's warning because that tells of the load, this of what it means here. */
@@ -135,7 +142,7 @@ check_precision (Engine * engine)
     return;
   engine->warning = reason ? g_strdup (reason) :
       g_strdup_printf ("%s computes with %s instead of %s", engine->facts.device.name,
-      engine->facts.model.precision == VIT_F16 ? "fp16" : "fp32", wanted == VIT_F16 ? "fp16" : "fp32");
+      precision_name (engine->facts.model.precision), precision_name (wanted));
   engine->facts.warning = engine->warning;
 }
 

@@ -12,6 +12,7 @@ enum
   PROP_DEVICE,
   PROP_CACHE_DIR,
   PROP_PRECISION,
+  PROP_TUNE,
   PROP_ACTIVATION,
   PROP_META,
   PROP_TOP_K,
@@ -122,6 +123,14 @@ install_strings (GObjectClass * klass)
  * Since: 0.1
  */
 /**
+ * GstVitClassify:tune:
+ *
+ * Whether the device's kernels are timed against each other while the model loads. The result is kept in cache-dir, once
+ * for each device, driver and shape.
+ *
+ * Since: 0.1
+ */
+/**
  * GstVitClassify:activation:
  *
  * What turns the network's outputs into confidences.
@@ -142,6 +151,9 @@ install_choices (GObjectClass * klass)
   g_object_class_install_property (klass, PROP_PRECISION,
       g_param_spec_enum ("precision", "Precision", "How the network computes; one that the device lacks becomes fp32 "
           "with a warning", choices_precision (), VIT_AUTO, READY_FLAGS));
+  g_object_class_install_property (klass, PROP_TUNE,
+      g_param_spec_enum ("tune", "Tune", "Whether kernels are timed against each other while the model loads",
+          choices_tune (), VIT_TUNE_AUTO, READY_FLAGS));
   g_object_class_install_property (klass, PROP_ACTIVATION,
       g_param_spec_enum ("activation", "Activation", "What turns the network's outputs into confidences",
           choices_activation (), VIT_SOFTMAX, READY_FLAGS));
@@ -267,6 +279,7 @@ settings_install (GObjectClass * klass)
   install_batches (klass);
   gst_type_mark_as_plugin_api (choices_precision (), 0);
   gst_type_mark_as_plugin_api (choices_activation (), 0);
+  gst_type_mark_as_plugin_api (choices_tune (), 0);
   gst_type_mark_as_plugin_api (choices_message_mode (), 0);
   gst_type_mark_as_plugin_api (choices_carry_over (), 0);
   gst_type_mark_as_plugin_api (choices_meta (), 0);
@@ -304,6 +317,9 @@ settings_set (Settings * settings, guint id, const GValue * value)
   switch (id) {
     case PROP_PRECISION:
       settings->load.precision = g_value_get_enum (value);
+      return TRUE;
+    case PROP_TUNE:
+      settings->load.tune = g_value_get_enum (value);
       return TRUE;
     case PROP_ACTIVATION:
       settings->load.activation = g_value_get_enum (value);
@@ -355,6 +371,9 @@ settings_get (const Settings * settings, guint id, GValue * value)
   switch (id) {
     case PROP_PRECISION:
       g_value_set_enum (value, settings->load.precision);
+      return TRUE;
+    case PROP_TUNE:
+      g_value_set_enum (value, settings->load.tune);
       return TRUE;
     case PROP_ACTIVATION:
       g_value_set_enum (value, settings->load.activation);
@@ -419,7 +438,7 @@ settings_load_finish (LoadSettings * load)
 gboolean
 settings_load_equal (const LoadSettings * a, const LoadSettings * b)
 {
-  return a->precision == b->precision && a->batch_size == b->batch_size && a->inflight == b->inflight
+  return a->precision == b->precision && a->tune == b->tune && a->batch_size == b->batch_size && a->inflight == b->inflight
       && g_strcmp0 (a->model, b->model) == 0 && g_strcmp0 (a->labels, b->labels) == 0
       && g_strcmp0 (a->labels_file, b->labels_file) == 0 && g_strcmp0 (a->device, b->device) == 0
       && g_strcmp0 (a->cache_dir, b->cache_dir) == 0;

@@ -26,6 +26,7 @@ typedef struct
 {
   gchar *model, *labels, *labels_file, *device, *cache_dir;     /* NULL: not set */
   enum vit_precision precision;
+  enum vit_tune tune;
   enum vit_activation activation;
   ClassMetaFlags meta;
   guint batch_size, inflight;
@@ -49,7 +50,7 @@ typedef struct
 } Settings;
 
 /* Property ids from 1 to SETTINGS_LAST belong to this file. */
-#define SETTINGS_LAST 17
+#define SETTINGS_LAST 18
 
 void settings_init (Settings * settings);
 void settings_finish (Settings * settings);

@@ -96,13 +96,13 @@ layer_scale_columns (struct layer *l, const double *factor, uint32_t period, dou
   double most = 0;
   for (size_t n = 0; n < l->out_dim; n++) {
     const float *w = l->w + n * l->in_dim;
-    double of_row = 0;
+    double of_row[4] = { 0 }; /* as in dot */
     for (uint32_t i = 0; i < l->in_dim; i += period)
       for (uint32_t k = 0; k < period; k++) {
-        double size = fabs (w[i + k] * factor[k] * l->column[i + k]);
-        of_row = size > of_row ? size : of_row;
+        double size = fabs (w[i + k] * factor[k] * l->column[i + k]), *top = &of_row[k % 4];
+        *top = size > *top ? size : *top;
       }
-    most = fmax (most, of_row * fabs (l->row[n]));
+    most = fmax (most, fmax (fmax (of_row[0], of_row[1]), fmax (of_row[2], of_row[3])) * fabs (l->row[n]));
   }
   if (!(most == 0 || (most >= smallest && most <= largest)))
     return false;
