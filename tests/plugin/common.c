@@ -2,7 +2,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "common.h"
 
-#include <stdio.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <string.h>
 
 const gchar *const common_formats[] = { "RGB", "BGR", "RGBx", "BGRx", "xRGB", "xBGR", "RGBA", "BGRA", "ARGB", "ABGR",
@@ -179,18 +181,15 @@ common_teardown (GstHarness * harness)
   gst_harness_teardown (harness);
 }
 
-glong
-common_resident_pages (void)
+gssize
+common_heap_bytes (void)
 {
-#ifdef __SANITIZE_ADDRESS__
-  return 0;                     /* the sanitizer keeps freed memory aside */
+#if defined __SANITIZE_ADDRESS__ || !defined __GLIBC__
+  return 0;
 #else
-  FILE *file = fopen ("/proc/self/statm", "r");
-  glong total = 0, resident = 0;
+  struct mallinfo2 info = mallinfo2 ();
 
-  fail_unless (file && fscanf (file, "%ld %ld", &total, &resident) == 2);
-  fclose (file);
-  return resident;
+  return (gssize) (info.uordblks + info.hblkhd);
 #endif
 }
 

@@ -30,7 +30,8 @@ void common_teardown (GstHarness * harness);
 /* The next message of these types on the harness's bus, or NULL. */
 GstMessage *common_message (GstHarness * harness, GstMessageType types);
 
-/* Memory of this process, in pages; 0 where a sanitizer makes the number meaningless. */
-glong common_resident_pages (void);
+/* What malloc has given out and not got back, in bytes, in all its arenas: resident memory would count what the arenas
+ * of ended threads keep, too, and swing by tens of MB. 0 where a sanitizer or another C library cannot say. */
+gssize common_heap_bytes (void);
 
 #endif
