@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention.h"
 
+#include "base/round.h"
 #include "gpu/attention_coopmat.h"
 #include "gpu/attention_cpu.h"
 #include "gpu/rows_loop.h"
@@ -12,12 +13,6 @@
 enum { ENOUGH_GROUPS = 128 };
 /* Of attention_tile.comp: keys of a tile; tiles whose scores fit registers; the same where one round isn't enough. */
 enum { KEYS = 32, MAX_TILES = 8, ROUND_TILES = 4 };
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 /* Of shared memory; the arithmetic of the shader's declarations. */
 static uint32_t
@@ -202,7 +197,7 @@ record_attention_plain (struct recorder *rec, struct span qkv, struct span out, 
     .bind = { qkv, { 0 }, { 0 }, out },
     .push = p,
     .push_size = sizeof *p,
-    .groups = { (p->queries + 31) / 32, p->heads * (p->head_dim / slice), p->batch },
+    .groups = { ceil_div (p->queries, 32), p->heads * (p->head_dim / slice), p->batch },
   };
   return recorder_dispatch (rec, &d, err);
 }

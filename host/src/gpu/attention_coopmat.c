@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention_coopmat.h"
 
+#include "base/round.h"
 #include "coopmat/coopmat.h"
 
 enum { BLOCK = COOPMAT_BLOCK, QUERIES = COOPMAT_QUERIES };
@@ -49,7 +50,7 @@ record_attention_coopmat (struct recorder *rec, struct span qkv, struct span out
     .bind = { qkv, { 0 }, { 0 }, out },
     .push = &push,
     .push_size = sizeof push,
-    .groups = { (p->queries + QUERIES - 1) / QUERIES, p->heads, p->batch },
+    .groups = { ceil_div (p->queries, QUERIES), p->heads, p->batch },
   };
   return recorder_dispatch (rec, &d, err);
 }

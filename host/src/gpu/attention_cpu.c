@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention_cpu.h"
 
+#include "base/round.h"
 #include "cpu/cpu_attention.h"
 
 enum { ROWS = CPU_ATTENTION_ROWS, TABLE = CPU_ATTENTION_TABLE, MAX_TILES = 8, MAX_CHUNK = 32, MAX_GROUP = 16 };
@@ -12,12 +13,6 @@ _Static_assert(sizeof (struct cpu_attention_params) <= MAX_PUSH, "push constants
 struct cut {
   uint32_t blocks, tiles, chunk, group;
 };
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 /* As many tokens a subgroup as keep the workgroup within bounds: more code, but every subgroup's sums meet in shared
  * memory. */

@@ -1,17 +1,12 @@
 /* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/round.h"
 #include "gpu/layernorm_cpu.h"
 #include "gpu/plan.h"
 #include "gpu/rows_loop.h"
 #include "gpu/trust.h"
 
 enum { GROUPS_X = 32768 }; /* rows beyond that go to the second dimension: 65535 a dimension is guaranteed */
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 /* The best first; what none of them does is the plain kernel's. */
 static const struct layernorm_kernel layernorms[] = {

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/layernorm_cpu.h"
 
+#include "base/round.h"
 #include "cpu/cpu_layernorm.h"
 
 enum {
@@ -19,12 +20,6 @@ layernorm_cpu_suits (const vit_device *dev, const struct layernorm_params *p)
   const struct caps *caps = device_caps (dev);
   return caps->unrolled && !caps->loops && p->dim % 2 == 0 && p->dim >= 2 * caps->subgroup_size && p->dim <= MAX_DIM
       && p->y_first % 2 == 0 && p->y_stride % 2 == 0;
-}
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
 }
 
 bool

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/round.h"
 #include "gpu/half.h"
 #include "gpu/linear_coopmat.h"
 #include "gpu/linear_cpu.h"
@@ -50,7 +51,7 @@ record_plain (struct recorder *rec, const struct linear_call *call, const struct
     .bind = { call->x, span_all (&w->data), span_all (w->bias.handle ? &w->bias : &w->data), call->y },
     .push = p,
     .push_size = sizeof *p,
-    .groups = { (p->rows + 8 * rows - 1) / (8 * rows), (p->out_dim + 63) / 64, 1 },
+    .groups = { ceil_div (p->rows, 8 * rows), ceil_div (p->out_dim, 64), 1 },
   };
   return recorder_dispatch (rec, &d, err);
 }
@@ -271,7 +272,7 @@ weight_plan (vit_device *dev, enum store store, enum store activations, uint32_t
     .out_dim = out_dim,
     .store = store,
     .layout = choose_layout (dev, activations, in_dim, out_dim),
-    .stride = (in_dim + WEIGHT_ALIGN - 1) / WEIGHT_ALIGN * WEIGHT_ALIGN,
+    .stride = round_up (in_dim, WEIGHT_ALIGN),
   };
 }
 

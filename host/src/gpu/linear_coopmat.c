@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/linear_coopmat.h"
 
+#include "base/round.h"
 #include "coopmat/coopmat.h"
 
 _Static_assert(COOPMAT_STEP <= WEIGHT_ALIGN, "the kernel reads whole steps of a weight's rows");
@@ -10,12 +11,6 @@ _Static_assert(COOPMAT_STEP <= WEIGHT_ALIGN, "the kernel reads whole steps of a 
 struct cut {
   uint32_t invocations, subgroups_m, subgroups_n, tm, tn;
 };
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 /* As square as it goes: fewer loads from shared memory for the same products. */
 static bool
@@ -61,7 +56,7 @@ linear_coopmat_suits (const vit_device *dev, const struct linear_call *c, const 
   struct cut cut;
   return c->weight->layout == LAYOUT_ROWS && c->weight->store == STORE_F16
       && (c->x_store == STORE_F16 ? !p->norm : p->norm) && p->x_first % 8 == 0 && p->x_stride % 8 == 0
-      && p->x_stride >= (p->in_dim + 7) / 8 * 8 && cut_tile (caps, k->shape, &cut)
+      && p->x_stride >= round_up (p->in_dim, 8) && cut_tile (caps, k->shape, &cut)
       && shared_bytes (caps, k->shape, &cut, p->norm) <= caps->max_shared;
 }
 

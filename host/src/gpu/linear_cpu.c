@@ -5,18 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/round.h"
 #include "cpu/cpu_linear.h"
 #include "gpu/half.h"
 
 enum { TABLE = CPU_LINEAR_TABLE, ROWS = CPU_LINEAR_ROWS, BLOCK = CPU_LINEAR_BLOCK };
 
 _Static_assert(sizeof (struct cpu_linear_params) <= MAX_PUSH, "push constants over the guaranteed size");
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 static uint32_t
 min (uint32_t a, uint32_t b)

@@ -4,18 +4,13 @@
 
 #include <stdlib.h>
 
+#include "base/round.h"
 #include "cpu/cpu_loop.h"
 #include "gpu/half.h"
 
 enum { BLOCK = CPU_LOOP_BLOCK };
 
 _Static_assert(sizeof (struct cpu_loop_linear_params) <= MAX_PUSH, "push constants over the guaranteed size");
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 /* Outputs of one subgroup: accumulators, weights and a product must fit into the CPU's registers. Measured on lavapipe of
  * Mesa 26.2, two Zen 4 cores, 197 x 768 x 768: 16 lanes 8 x 2 best (183 GFLOP/s; 12 x 1 166), 8 lanes 6 x 2. */

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/linear_tile.h"
 
+#include "base/round.h"
+
 /* Shader by the stores of x, w and y, and whether halves are numbers to the device or only a way to store them. */
 static enum shader
 tile_shader (const struct caps *caps, const struct linear_call *c)
@@ -67,12 +69,6 @@ linear_tile_suits (const vit_device *dev, const struct linear_call *c, const str
       && !(c->p.norm && c->x_store == STORE_F16) && !(c->p.bias_rows > 1 && !by_fours (c))
       && c->p.x_first % ROW_ALIGN == 0 && c->p.x_stride % ROW_ALIGN == 0 && (c->y_store == STORE_F32 || by_fours (c))
       && threads_of (s) <= caps->max_invocations && fits_registers (c, s) && shared_bytes (c, s, 1) <= caps->max_shared;
-}
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
 }
 
 uint32_t

@@ -2,18 +2,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/rows_loop.h"
 
+#include "base/round.h"
 #include "cpu/cpu_loop.h"
 
 enum { MAX_HEAD_DIM = 256 }; /* the code and the stack grow with it */
 
 _Static_assert(sizeof (struct cpu_loop_attention_params) <= MAX_PUSH, "push constants over the guaranteed size");
 _Static_assert(sizeof (struct cpu_loop_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
-
-static uint32_t
-ceil_div (uint32_t a, uint32_t b)
-{
-  return (a + b - 1) / b;
-}
 
 bool
 attention_loop_suits (const vit_device *dev, const struct attention_params *p)

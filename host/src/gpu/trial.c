@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/round.h"
 #include "gpu/half.h"
 
 /* Two kernels' sums of the same products in another order differ by some 1e-6 of the outputs' size, halves by their
@@ -218,7 +219,7 @@ try_linear (vit_device *dev, const struct special *s, const struct question *q, 
   size_t count = (size_t) w.in_dim * w.out_dim;
   float *values = noise_of (count, 1.7f / sqrtf ((float) w.in_dim), 5, err);
   float *bias = values ? noise_of ((size_t) (w.bias_rows + 1) * w.out_dim, 1, 6, err) : NULL;
-  size_t rows = (p.rows + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
+  size_t rows = round_up (p.rows, ROW_PAD);
   bool ok = bias && tensor_init (dev, &x, s->x_store, p.x_first + rows * p.x_stride, 7, err);
   for (int i = 0; ok && i < 2; i++) {
     t.weight[i] = (struct weight) { .in_dim = w.in_dim,
@@ -270,7 +271,7 @@ try_attention (vit_device *dev, const struct special *s, const struct question *
     t.p.heads = t.p.heads > 2 ? 2 : t.p.heads;
   }
   t.p.scale = 1; /* of noise: weights from nearly none to nearly all */
-  size_t rows = (t.p.batch * t.p.tokens + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
+  size_t rows = round_up (t.p.batch * t.p.tokens, ROW_PAD);
   struct pair pair = { 0, t.p.batch * t.p.queries, (size_t) t.p.heads * t.p.head_dim, t.p.out_stride, { { 0 } } };
   bool ok = tensor_init (dev, &t.qkv, s->y_store, rows * t.p.qkv_stride, 8, err)
       && answer (dev, &pair, s->y_store, record_attention_trial, &t, q, err);

@@ -1,5 +1,6 @@
 /* Spells the Vision Transformer: the only file that knows the order of its layers. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/round.h"
 #include "model/graph_ops.h"
 
 #include <stdarg.h>
@@ -24,7 +25,7 @@ dims_of (const struct graph *g)
 static uint32_t
 new_rows (struct graph *g, uint32_t rows, uint32_t columns, uint32_t stride, enum store store)
 {
-  uint64_t padded = (rows + ROW_PAD - 1) / ROW_PAD * ROW_PAD;
+  uint64_t padded = round_up (rows, ROW_PAD);
   g->tensors[g->num_tensors] = (struct tensor_slot) {
     .rows = rows,
     .columns = columns,
@@ -49,7 +50,7 @@ static uint32_t
 new_operand (struct graph *g, uint32_t rows, uint32_t columns, enum store store)
 {
   bool crowded = device_caps (g->model->dev)->unrolled && columns % 512 == 0;
-  uint32_t stride = (columns + ROW_ALIGN - 1) / ROW_ALIGN * ROW_ALIGN;
+  uint32_t stride = round_up (columns, ROW_ALIGN);
   return new_rows (g, rows, columns, stride + (crowded ? 16 : 0), store);
 }
 

@@ -1,5 +1,6 @@
 /* One picture layout's way to patch rows: what is uploaded, the tables and the parameters of both passes. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/round.h"
 #include "model/preprocess.h"
 
 #include <math.h>
@@ -237,7 +238,7 @@ groups_needed (const struct taps *t, uint32_t shift, bool along_x)
 {
   uint32_t most = 1;
   for (uint32_t i = 0; i < t->count; i++) {
-    const uint32_t lead = along_x ? (t->first[i] + shift) % 4 : 0, groups = (lead + t->num[i] + 3) / 4;
+    const uint32_t lead = along_x ? (t->first[i] + shift) % 4 : 0, groups = ceil_div (lead + t->num[i], 4);
     most = groups > most ? groups : most;
   }
   return most;
@@ -254,7 +255,7 @@ fill_table (int32_t *table, uint32_t max_groups, const struct taps *t, uint32_t 
     int32_t *head = table + (size_t) i * 4;
     int32_t *coeffs = table + ((size_t) t->count + (size_t) i * max_groups) * 4 + lead;
     head[0] = (int32_t) (along_x ? first / 4 : first);
-    head[1] = (int32_t) ((lead + t->num[i] + 3) / 4);
+    head[1] = (int32_t) ceil_div (lead + t->num[i], 4);
     memcpy (coeffs, t->coeffs + (size_t) i * t->max_taps, t->num[i] * sizeof *coeffs);
   }
 }
@@ -302,7 +303,7 @@ plan_passes (struct preprocess_plan *plan, const struct vit_preprocess *rules, c
   v->rows_stride = h->out_stride;
   v->last_row = h->num_rows - 1;
   plan->rows_size = (size_t) h->num_rows * h->out_stride * 4;
-  memcpy (plan->h_groups, (uint32_t[]) { (h->width + 63) / 64, h->num_rows, 1 }, sizeof plan->h_groups);
+  memcpy (plan->h_groups, (uint32_t[]) { ceil_div (h->width, 64), h->num_rows, 1 }, sizeof plan->h_groups);
 }
 
 static void
