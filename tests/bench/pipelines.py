@@ -9,7 +9,6 @@ import time
 
 from networks import CLASSES, SIDE, write_checkpoint, write_onnx
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 # one picture made once and shown again and again: the source costs nothing
 SOURCE = "videotestsrc num-buffers=1 ! video/x-raw,format=NV12,width=1280,height=720 ! imagefreeze num-buffers={frames}"
 WARM = 2  # frames that pay for loading
@@ -54,17 +53,23 @@ def onnx_chain(path, shape, env):
     return chain
 
 
-def own_script(args, say):
-    """What the project's own script says of its pipelines against vit-bench, and of the element's own time."""
-    script = os.path.join(HERE, "pipeline.sh")
-    if not os.path.exists(script):
-        return ""
+def own_program(args, say, env):
+    """What the project's own program says of its pipeline against the bare engine, and of the element's own time."""
     build = os.path.dirname(os.path.dirname(os.path.dirname(args.vit_bench)))
-    say("pipeline.sh")
-    done = subprocess.run([script, build, *(["--quick"] if args.quick else [])], check=False, capture_output=True, text=True)
-    if done.returncode:
-        say(f"pipeline.sh: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
-    return done.stdout.strip()
+    program = os.path.join(build, "tests", "bench", "pipeline")
+    if not os.path.exists(program):
+        say("the pipeline beside the bare engine is skipped: this build has no tests")
+        return ""
+    texts = []
+    for model in ["built-in", *args.shape]:
+        say(f"the pipeline beside the bare engine: {model}")
+        command = [program, f"--frames={args.frames}", f"--rounds={args.rounds}"]
+        command += [] if model == "built-in" else [f"--shape={model}"]
+        done = subprocess.run(command, env=env, check=False, capture_output=True, text=True)
+        if done.returncode:
+            say(f"pipeline: exit status {done.returncode}: {done.stderr.strip()[-300:]}")
+        texts.append(f"{model}\n{done.stdout.strip()}")
+    return "\n\n".join(texts)
 
 
 def measure(args, facts, folder, say):
@@ -100,4 +105,4 @@ def measure(args, facts, folder, say):
                     say(f"{name} is skipped: {error}")
         table[shape] = {n: {"median_ms": statistics.median(t), "turns_ms": t} for n, t in times.items() if t}
     used = {n: title for n, title in names.items() if any(n in t for t in table.values())}
-    return {"names": used, "table": table, "skipped": skipped, "own": own_script(args, say)}
+    return {"names": used, "table": table, "skipped": skipped, "own": own_program(args, say, env)}

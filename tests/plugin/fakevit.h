@@ -21,6 +21,7 @@ struct fakevit {
   guint fail_after;             /* frames that go well before fail_submit or fail_collect */
   gint hang;                    /* results never come; atomic */
   gboolean multi_class_names;   /* labels with commas and quotes */
+  gboolean copies;              /* the picture is copied, as the engine does, and not looked at */
   guint load_ms;                /* how long a load takes */
   guint collect_ms;             /* how long a batch takes, one after the other */
   /* what happened */
