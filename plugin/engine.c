@@ -235,6 +235,17 @@ measure_session (Engine * engine)
   g_atomic_pointer_set (&engine->session_bytes, GSIZE_TO_POINTER ((gsize) stats.device_bytes));
 }
 
+EngineStatus
+engine_prepare (Engine * engine, const vit_image * layout, GError ** error)
+{
+  vit_error err = { 0 };
+
+  if (!vit_session_prepare (engine->session, layout, &err))
+    return run_failed (engine, &err, error);
+  measure_session (engine);
+  return ENGINE_OK;
+}
+
 gboolean
 engine_has_room (const Engine * engine)
 {

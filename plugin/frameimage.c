@@ -167,6 +167,16 @@ frameimage_fill (vit_image * image, const GstVideoFrame * frame, const GstVideoI
   return TRUE;
 }
 
+gboolean
+frameimage_expect (vit_image * image, const GstVideoInfo * info)
+{
+  memset (image, 0, sizeof *image);
+  image->width = (uint32_t) info->width;
+  image->height = (uint32_t) GST_VIDEO_INFO_FIELD_HEIGHT (info);
+  set_colours (image, info);
+  return set_format (image, GST_VIDEO_INFO_FORMAT (info));
+}
+
 static gboolean
 feature_is_mappable (const gchar * feature)
 {

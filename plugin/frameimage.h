@@ -16,6 +16,9 @@
  * size counts where the buffer is padded. Fails where the buffer is smaller than its caps and metas say. */
 gboolean frameimage_fill (vit_image * image, const GstVideoFrame * frame, const GstVideoInfo * info, GError ** error);
 
+/* What the frames of these caps look like, planes and strides left out: those of buffers that say nothing else. */
+gboolean frameimage_expect (vit_image * image, const GstVideoInfo * info);
+
 /* The caps of `caps` whose frames lie in system memory, whatever metas they carry; takes caps. */
 GstCaps *frameimage_mappable_caps (GstCaps * caps);
 

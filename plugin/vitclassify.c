@@ -202,6 +202,19 @@ transform_caps (GstBaseTransform * trans, GstPadDirection direction, GstCaps * c
       : gst_caps_ref (caps));
 }
 
+/* A driver may compile for a new kind of frame: now, while nothing is due. If it can't, the first frame will say so. */
+static void
+prepare (GstVitClassify * self)
+{
+  GError *error = NULL;
+  vit_image layout;
+
+  if (!frameimage_expect (&layout, &self->info) || engine_prepare (self->engine, &layout, &error) != ENGINE_FAILED)
+    return;
+  GST_INFO_OBJECT (self, "not ready for the first frame: %s", error->message);
+  g_error_free (error);
+}
+
 static gboolean
 set_caps (GstBaseTransform * trans, GstCaps * incaps, GstCaps * outcaps)
 {
@@ -217,6 +230,7 @@ set_caps (GstBaseTransform * trans, GstCaps * incaps, GstCaps * outcaps)
   self->frame_duration = duration;
   GST_OBJECT_UNLOCK (self);
   streaming_set_format (self);
+  prepare (self);
   return TRUE;
 }
 

@@ -66,7 +66,7 @@ use_all (struct run *r, vit_error *err)
     return false;
   free (tap);
   image.width /= 2;
-  if (!classify (r, &image, err))
+  if (!vit_session_prepare (r->session, &image, err) || !classify (r, &image, err))
     return false;
   vit_image two[2] = { image, image };
   return vit_session_submit (r->session, two, 2, err) == VIT_SUBMITTED;

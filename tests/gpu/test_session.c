@@ -318,6 +318,41 @@ test_costs (const struct fixture *f)
   vit_session_destroy (&s);
 }
 
+/* A session that is prepared has nothing to allocate, to compile or to update for its first pictures; one that has results
+ * to collect can be prepared for others meanwhile. */
+static void
+test_prepared (const struct fixture *f)
+{
+  struct vit_session_stats before, after;
+  vit_error err = { 0 };
+  vit_session *s = open_session (f, 2, 2);
+  for (int i = 0; i < PICTURES; i++) {
+    vit_image layout = f->images[i];
+    layout.planes[0] = NULL;
+    layout.strides[0] = 0;
+    REQUIRE_OK (vit_session_prepare (s, &layout, &err), err);
+    vit_session_get_stats (s, &before);
+    for (int slot = 0; slot < 2; slot++)
+      submit (s, &f->images[i], 1);
+    vit_session_get_stats (s, &after);
+    REQUIRE (after.allocations == before.allocations && after.descriptor_updates == before.descriptor_updates);
+    REQUIRE (after.device_bytes == before.device_bytes && after.pipelines == before.pipelines);
+    REQUIRE_OK (vit_session_prepare (s, &f->images[(i + 2) % PICTURES], &err), err);
+    collect (f, s, i);
+    REQUIRE_OK (vit_session_prepare (s, &f->images[(i + 2) % PICTURES], &err), err);
+    collect (f, s, i);
+  }
+  require_empty (s);
+  vit_image bad = f->images[0];
+  bad.width = 0;
+  REQUIRE (!vit_session_prepare (s, &bad, &err) && err.code == VIT_ERR_ARG);
+  REQUIRE (!vit_session_prepare (s, NULL, &err) && err.code == VIT_ERR_ARG);
+  REQUIRE (!vit_session_prepare (NULL, &bad, &err) && err.code == VIT_ERR_ARG);
+  submit (s, &f->images[0], 1);
+  collect (f, s, 0);
+  vit_session_destroy (&s);
+}
+
 /* A picture of another size or format than the last: planned anew, at once right. */
 static void
 test_changes (const struct fixture *f)
@@ -427,6 +462,7 @@ main (void)
   test_threads (&f);
   test_two_hands (&f);
   test_costs (&f);
+  test_prepared (&f);
   test_changes (&f);
   test_mistakes (&f);
   test_devices ();

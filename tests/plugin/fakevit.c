@@ -32,8 +32,8 @@ struct vit_session {
   vit_model *model;
   GMutex lock;
   guint max_batch, in_flight, under_way; /* batches */
-  uint8_t *upload;              /* room for a picture */
-  gsize upload_size;
+  vit_image expected;           /* planes and strides have no meaning */
+  uint8_t *upload;              /* room for a picture, all of one size */
   GQueue answers;
   gint64 busy_until_us;         /* the device does one batch after the other */
   struct answer collected;
@@ -364,21 +364,36 @@ look (struct answer *answer, const vit_image *image)
   }
 }
 
+bool
+vit_session_prepare (vit_session *session, const vit_image *layout, vit_error *err)
+{
+  if (fakevit.fail_prepare)
+    return refuse (err, fakevit.fail_prepare, "getting ready for pictures") != NULL;
+  session->expected = *layout;
+  return true;
+}
+
+static gboolean
+is_expected (const vit_session *session, const vit_image *image)
+{
+  const vit_image *e = &session->expected;
+  return e->format == image->format && e->width == image->width && e->height == image->height
+      && e->matrix == image->matrix && e->full_range == image->full_range
+      && e->chroma_h_cosited == image->chroma_h_cosited && e->chroma_v_cosited == image->chroma_v_cosited
+      && e->crop.width == image->crop.width && e->crop.height == image->crop.height;
+}
+
 /* What the engine's upload costs; of NV12. */
 static void
 copy (vit_session *session, const vit_image *image)
 {
   gsize luma = (gsize) image->strides[0] * image->height;
-  gsize chroma = (gsize) image->strides[1] * ((image->height + 1) / 2);
 
   g_assert (image->format == VIT_FORMAT_NV12);
-  if (session->upload_size < luma + chroma) {
-    free (session->upload);
-    session->upload_size = luma + chroma;
-    session->upload = malloc (session->upload_size);
-  }
+  if (!session->upload)
+    session->upload = malloc (2 * luma);
   memcpy (session->upload, image->planes[0], luma);
-  memcpy (session->upload + luma, image->planes[1], chroma);
+  memcpy (session->upload + luma, image->planes[1], luma / 2);
 }
 
 static void
@@ -390,6 +405,8 @@ submit_images (vit_session *session, const vit_image *images, uint32_t n)
   for (uint32_t i = 0; i < n; i++) {
     struct answer *answer = calloc (1, sizeof *answer);
 
+    if (!is_expected (session, &images[i]))
+      g_atomic_int_inc (&fakevit.surprises);
     if (fakevit.copies)
       copy (session, &images[i]);
     else

@@ -17,7 +17,7 @@ struct fakevit {
   gboolean no_devices, no_f16;
   const char *device_name;      /* NULL: Fake GPU */
   guint subgroup_size;
-  enum vit_code fail_device, fail_load, fail_session, fail_submit, fail_collect;
+  enum vit_code fail_device, fail_load, fail_session, fail_prepare, fail_submit, fail_collect;
   guint fail_after;             /* frames that go well before fail_submit or fail_collect */
   gint hang;                    /* results never come; atomic */
   gboolean multi_class_names;   /* labels with commas and quotes */
@@ -27,6 +27,7 @@ struct fakevit {
   /* what happened */
   gint devices, models, sessions;       /* alive */
   gint loads, submits, images, polls;
+  gint surprises;               /* images that do not look like what the session was prepared for */
   guint batches[FAKE_BATCHES];  /* images of each submit */
   gint most_under_way;          /* batches at a time in one session */
   vit_image image;              /* the last one submitted; its planes are gone */

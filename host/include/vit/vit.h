@@ -259,6 +259,12 @@ typedef struct vit_result {
   double gpu_ms;               /* its submit's time on the device; 0 without timestamps */
 } vit_result;
 
+/* Gets ready for pictures like this one, so that the first of them waits for no compiler: compiles what turns them into
+ * the network's input and runs it once. Only what lies where and means what counts; planes and strides need not be set.
+ * For the thread that submits; batches under way stay as they are. Blocks. Pictures may be submitted without it, and
+ * when it failed: ARG, MEMORY, UNSUPPORTED, DEVICE_LOST. */
+VIT_API bool vit_session_prepare (vit_session *session, const vit_image *layout, vit_error *err);
+
 /* Queues 1..max_batch images as one GPU submit. FULL took nothing: collect, then call again. */
 enum vit_submit { VIT_SUBMITTED, VIT_SUBMIT_FULL, VIT_SUBMIT_FAILED };
 VIT_API enum vit_submit vit_session_submit (vit_session *session, const vit_image *images, uint32_t n, vit_error *err);

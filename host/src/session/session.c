@@ -176,6 +176,29 @@ set_slot_num (vit_session *s, struct slot *slot, uint32_t num)
   pthread_mutex_unlock (&s->lock);
 }
 
+/* A device compiles for the first picture of each slot at most, and all slots share what was compiled: one is run. */
+bool
+vit_session_prepare (vit_session *s, const vit_image *layout, vit_error *err)
+{
+  if (!s || !layout)
+    return fail (err, VIT_ERR_ARG, "vit_session_prepare: session and layout must not be NULL");
+  vit_image image = *layout;
+  for (int i = 0; i < 3; i++) { /* nothing reads them, but they must look like a picture's */
+    image.planes[i] = s;
+    image.strides[i] = UINT32_MAX;
+  }
+  struct slot *idle = NULL;
+  for (uint32_t i = 0; i < s->num_slots; i++) {
+    struct slot *slot = &s->slots[(s->next + i) % s->num_slots];
+    if (slot_num (s, slot))
+      continue;
+    if (!slot_plan (slot, 0, &image, err))
+      return false;
+    idle = idle ? idle : slot;
+  }
+  return !idle || slot_preprocess (idle, err);
+}
+
 enum vit_submit
 vit_session_submit (vit_session *s, const vit_image *images, uint32_t n, vit_error *err)
 {

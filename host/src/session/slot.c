@@ -228,12 +228,18 @@ error:
 }
 
 bool
+slot_plan (struct slot *s, uint32_t index, const vit_image *image, vit_error *err)
+{
+  struct frame *f = &s->frames[index];
+  return preprocess_image_check (image, err)
+      && ((f->planned && preprocess_same_layout (&f->plan, image)) || plan_frame (s, index, image, err));
+}
+
+bool
 slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *err)
 {
   struct frame *f = &s->frames[index];
-  if (!preprocess_image_check (image, err))
-    return false;
-  if (!(f->planned && preprocess_same_layout (&f->plan, image)) && !plan_frame (s, index, image, err))
+  if (!slot_plan (s, index, image, err))
     return false;
   preprocess_upload (&f->plan, image, f->upload.map);
   f->user = image->user;

@@ -46,6 +46,8 @@ struct slot {
 
 bool slot_init (struct slot *s, vit_model *model, uint32_t max_batch, struct counters *counters, vit_error *err);
 void slot_finish (struct slot *s); /* waits for work under way; accepts a zeroed one */
+/* Plans for pictures laid out like this one, whose planes are not looked at; the slot must be idle. */
+bool slot_plan (struct slot *s, uint32_t index, const vit_image *image, vit_error *err);
 /* Plans and copies one picture; the slot must be idle. */
 bool slot_load (struct slot *s, uint32_t index, const vit_image *image, vit_error *err);
 /* Records the way of a loaded picture to its patch rows. */
