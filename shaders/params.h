@@ -5,7 +5,10 @@
 
 #ifdef VIT_C
 #include <stdint.h>
-#define uint uint32_t
+#define uint       uint32_t
+#define VIT_STRUCT struct
+#else
+#define VIT_STRUCT
 #endif
 
 #include "activation.h"
@@ -31,6 +34,30 @@ struct linear_params {
   uint bias_rows;             /* 0: none; 1: one for all rows; more: with act NONE and without add only */
   uint norm;                  /* 1: x is normalised row by row */
   float eps;                  /* of that */
+};
+
+/* linear.rows of `of`, for few of them: x is the sum of `parts` rows part_stride apart; bias_rows is 0 or 1. */
+#define VIT_ROWS_OUT 32u /* outputs of a workgroup */
+struct rows_params {
+  VIT_STRUCT linear_params of;
+  uint parts, part_stride; /* elements, a multiple of 4 */
+};
+
+/* A block for one token of each image, in two kernels. What they make comes in parts that are to be added up. */
+#define VIT_CLASS_HIDDEN 64u /* hidden units of a workgroup, and of a part */
+struct class_attention_params {
+  uint w_stride, wp_stride; /* elements of the weights of qkv and of the projection */
+  uint has_bias, has_bp;    /* of each: 1: there is a bias */
+  float scale;              /* as in attention_params */
+  float eps;                /* of the norm of x */
+};
+struct class_mlp_params {
+  uint parts;                /* of x */
+  uint dim, hidden;          /* multiples of 4 */
+  uint w1_stride, w2_stride; /* elements */
+  uint has_b1, has_b2;       /* 1: there is a bias */
+  uint act;                  /* VIT_ACT_ */
+  float eps;                 /* of the norm of x */
 };
 
 /* y = (x - mean) * rsqrt (var + eps) * weight + bias over dim, one row each; weight and bias may be left out. */
@@ -122,4 +149,5 @@ struct preprocess_v_params {
 #ifdef VIT_C
 #undef uint
 #endif
+#undef VIT_STRUCT
 #endif

@@ -73,5 +73,6 @@ void test_layernorm (struct rig *rig);
 void test_tokens (struct rig *rig);
 void test_pool (struct rig *rig);
 void test_attention (struct rig *rig);
+void test_class (struct rig *rig);
 
 #endif

@@ -12,6 +12,7 @@ main (int argc, char **argv)
   test_pool (&rig);
   test_linear (&rig);
   test_attention (&rig);
+  test_class (&rig);
   rig_finish (&rig);
   return check_status ();
 }

@@ -115,6 +115,7 @@ read_limits (vit_device *dev)
   c->max_shared = l->maxComputeSharedMemorySize;
   c->max_invocations = l->maxComputeWorkGroupInvocations;
   memcpy (c->max_groups, l->maxComputeWorkGroupCount, sizeof c->max_groups);
+  c->bindings = l->maxPerStageDescriptorStorageBuffers < MAX_BINDINGS ? MIN_BINDINGS : MAX_BINDINGS;
   c->max_storage_range = l->maxStorageBufferRange;
   dev->atom = l->nonCoherentAtomSize ? l->nonCoherentAtomSize : 1;
   c->timestamp_ns = l->timestampPeriod;

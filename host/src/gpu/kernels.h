@@ -122,6 +122,23 @@ bool record_tokens (struct recorder *rec, struct span patches, const struct buff
     struct span y, const struct tokens_params *p, vit_error *err); /* all float */
 bool record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
     const struct attention_params *p, vit_error *err);
+/* A block of which one token of each image matters, the first: two dispatches and, with the linear that reads it, a third.
+ * What they hand on comes in parts, float: (images, heads, dim) and (images, class_mlp_parts, dim), to be added up. */
+struct class_block {
+  const struct weight *qkv, *proj, *fc1, *fc2; /* both norms are folded into what reads them */
+  const struct weight *next;                   /* reads the token, which it normalises itself */
+  uint32_t images, tokens, head_dim;
+  uint32_t act;
+  float scale, eps; /* as in attention_params; of the norms */
+};
+bool class_block_suits (const vit_device *dev, const struct class_block *b);
+uint32_t class_mlp_parts (const struct class_block *b);
+bool record_class_attention (struct recorder *rec, struct span x, struct span parts, const struct class_block *b,
+    vit_error *err); /* x: (images * tokens, dim), float */
+bool record_class_mlp (struct recorder *rec, struct span x, struct span parts, const struct class_block *b,
+    vit_error *err); /* x: parts of record_class_attention */
+/* A linear whose x is the sum of `parts` rows that follow each other; float, x_stride from one sum to the next. */
+bool record_linear_parts (struct recorder *rec, const struct linear_call *call, uint32_t parts, vit_error *err);
 bool record_pool (struct recorder *rec, struct span x, struct span y, const struct pool_params *p,
     vit_error *err); /* float */
 /* out[i] = sum of what invocation i counted; p.rounds * VIT_PEAK_STEPS * VIT_PEAK_CHAINS multiply-adds each */

@@ -10,6 +10,7 @@
 #include "gpu/linear_coopmat.h"
 #include "gpu/linear_cpu.h"
 #include "gpu/linear_loop.h"
+#include "gpu/linear_rows.h"
 #include "gpu/linear_tile.h"
 #include "gpu/plan.h"
 #include "gpu/quantize.h"
@@ -103,6 +104,7 @@ record_loop (struct recorder *rec, const struct linear_call *call, const struct 
 static const struct linear_kernel kernels[] = {
   { "loop", loop_suits, record_loop, NULL },
   { "unrolled", unrolled_suits, record_unrolled, NULL },
+  { "rows", linear_rows_suits, record_linear_rows, NULL },
   COOPMAT ("128x128", 128, 128, 64),
   COOPMAT ("64x64", 64, 64, 32),
   COOPMAT ("32x32", 32, 32, 16),
@@ -114,7 +116,7 @@ static const struct linear_kernel kernels[] = {
   { "plain", plain_suits, record_plain, NULL },
 };
 /* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle. */
-enum { ENOUGH_GROUPS = 128, FEW_ROWS = 8 };
+enum { ENOUGH_GROUPS = 128 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
 uint32_t
@@ -165,12 +167,11 @@ tiles_of (const struct linear_kernel *k, const struct linear_call *call)
   return k->record == record_linear_tile ? linear_tile_groups (call, k->shape) : 0;
 }
 
-/* Tiles are for GPUs, and a matrix's rows for more than a head's few. */
+/* Tiles and the kernel for a few rows, whose invocations meet in shared memory, are for GPUs. */
 static bool
 out_of_place (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {
-  return (tiles_of (k, call) && device_caps (dev)->software)
-      || (k->record == record_linear_coopmat && call->p.rows < FEW_ROWS);
+  return (tiles_of (k, call) || k->record == record_linear_rows) && device_caps (dev)->software;
 }
 
 /* The first that suits; of a family of tiles the largest that keeps the device busy, or else the smallest. */

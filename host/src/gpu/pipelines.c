@@ -63,7 +63,7 @@ create_layouts (vit_device *dev, struct kernels *k, vit_error *err)
     };
   VkDescriptorSetLayoutCreateInfo set = {
     .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO,
-    .bindingCount = MAX_BINDINGS,
+    .bindingCount = dev->caps.bindings,
     .pBindings = bindings,
   };
   VkPushConstantRange push = { .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = MAX_PUSH };

@@ -13,7 +13,8 @@ enum shader {
       NUM_SHADERS
 };
 
-enum { MAX_BINDINGS = 4, MAX_SPEC = 12, MAX_PUSH = 128 };
+/* Every device has 4 storage buffers in a kernel; caps.bindings says whether it has MAX_BINDINGS. */
+enum { MIN_BINDINGS = 4, MAX_BINDINGS = 6, MAX_SPEC = 12, MAX_PUSH = 128 };
 
 /* Specialization constants 0 .. num - 1. */
 struct spec {
@@ -28,7 +29,7 @@ void kernels_save (vit_device *dev);
 
 /* Any thread. VK_NULL_HANDLE on failure. */
 VkPipeline pipeline_get (vit_device *dev, enum shader shader, const struct spec *spec, vit_error *err);
-VkPipelineLayout pipeline_layout (const vit_device *dev); /* 4 storage buffers, MAX_PUSH bytes */
+VkPipelineLayout pipeline_layout (const vit_device *dev); /* caps.bindings storage buffers, MAX_PUSH bytes */
 VkDescriptorSetLayout pipeline_set_layout (const vit_device *dev);
 const char *shader_name (enum shader shader);
 uint64_t shader_hash (enum shader shader); /* of its code */

@@ -32,6 +32,7 @@ struct caps {
   uint32_t max_shared;        /* bytes of a workgroup */
   uint32_t max_invocations;   /* of a workgroup */
   uint32_t max_groups[3];
+  uint32_t bindings; /* storage buffers of a kernel, as many as one here has: MIN_BINDINGS or MAX_BINDINGS */
   VkDeviceSize max_storage_range; /* bytes of one binding */
   double timestamp_ns;            /* nanoseconds a tick; 0: no timestamps */
 };

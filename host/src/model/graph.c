@@ -290,7 +290,45 @@ struct pooled {
   struct place x;
   const struct norm *norm; /* NULL: none is left to do */
   const char *name;        /* of what it makes */
+  uint32_t parts;          /* of each row, to be added up; 0: it is whole */
 };
+
+/* The last block where nothing but the class token matters and the head's first linear normalises what it reads: in
+ * few images that is too little work for kernels of rows by the hundred, which would be six. */
+static bool
+class_block_of (const struct graph *g, struct class_block *out)
+{
+  const vit_model *m = g->model;
+  const struct vit_config *c = &m->cfg;
+  const struct block *b = &m->blocks[c->depth - 1];
+  *out = (struct class_block) {
+    .qkv = &b->qkv,
+    .proj = &b->proj,
+    .fc1 = &b->fc1,
+    .fc2 = &b->fc2,
+    .next = c->head == HEAD_LINEAR ? &m->head : &m->head_fc1,
+    .images = g->batch,
+    .tokens = config_tokens (c),
+    .head_dim = c->head_dim,
+    .act = c->act,
+    .scale = m->folds & FOLD_SCALE ? 1 : (float) (c->qk_scale * LOG2_E),
+    .eps = c->eps,
+  };
+  return (m->folds & FOLD_LAST) && config_pooled (c) == 1 && b->norm1.folded && b->norm2.folded && c->final_norm
+      && m->norm.folded && class_block_suits (m->dev, out);
+}
+
+static struct pooled
+emit_class_block (struct graph *g, uint32_t stream, const struct class_block *block)
+{
+  uint32_t i = g->model->cfg.depth - 1, dim = g->model->cfg.dim, heads = g->model->cfg.heads;
+  uint32_t slices = class_mlp_parts (block);
+  uint32_t attended = new_tensor (g, g->batch, heads * dim, STORE_F32);
+  uint32_t parts = new_tensor (g, g->batch, slices * dim, STORE_F32);
+  add (g, OP_CLASS_ATTENTION, stream, attended, "blocks.%u.attn.parts.folded", i)->p.block = *block;
+  add (g, OP_CLASS_MLP, attended, parts, "blocks.%u.parts.folded", i)->p.block = *block;
+  return (struct pooled) { { parts, all (g, parts) }, &g->model->norm, NULL, slices };
+}
 
 /* A norm over one vector an image: now, or with the linear that it is folded into. */
 static void
@@ -309,7 +347,7 @@ pool_norm (struct graph *g, struct pooled *p, const struct norm *n, const char *
     y.first += r * dim;
     set_norm (g, add (g, OP_LAYERNORM, p->x.tensor, normed, "%s", name), n, x, y);
   }
-  *p = (struct pooled) { { normed, all (g, normed) }, NULL, NULL };
+  *p = (struct pooled) { { normed, all (g, normed) }, NULL, NULL, 0 };
 }
 
 /* The stream -> one vector an image, float. */
@@ -318,7 +356,8 @@ emit_pool (struct graph *g, uint32_t stream)
 {
   const vit_model *m = g->model;
   struct dims d = dims_of (g);
-  struct pooled p = { { stream, one_of (g, stream, 0, d.T) }, NULL, NULL }; /* the class token is row 0 of each image */
+  /* the class token is row 0 of each image */
+  struct pooled p = { { stream, one_of (g, stream, 0, d.T) }, NULL, NULL, 0 };
   if (m->cfg.pool == POOL_MEAN) {
     if (m->cfg.final_norm) {
       uint32_t normed = new_tensor (g, d.B * d.T, d.C, STORE_F32);
@@ -346,10 +385,16 @@ emit_head_linear (struct graph *g, const struct pooled *p, const struct weight *
     const char *name)
 {
   const struct vit_config *c = &g->model->cfg;
-  uint32_t normed = p->norm ? new_tensor (g, g->batch, c->dim, STORE_F32) : 0;
+  uint32_t normed = p->norm && !p->parts ? new_tensor (g, g->batch, c->dim, STORE_F32) : 0;
   uint32_t out = new_tensor (g, g->batch, w->out_dim, store);
   struct place y = { out, all (g, out) };
-  if (p->norm)
+  if (p->parts) {
+    struct op *op = add (g, OP_LINEAR, p->x.tensor, out, "%s", name);
+    set_linear (op, w, p->x.rows, y.rows, act, 0);
+    op->p.linear.norm = 1;
+    op->p.linear.eps = c->eps;
+    op->parts = p->parts;
+  } else if (p->norm)
     emit_normed (g, p->norm, w, p->x, (struct place) { normed, all (g, normed) }, y, act, p->name, name);
   else
     set_linear (add (g, OP_LINEAR, p->x.tensor, out, "%s", name), w, p->x.rows, y.rows, act, 0);
@@ -363,7 +408,7 @@ emit_head (struct graph *g, struct pooled p)
   if (m->cfg.head != HEAD_LINEAR) {
     uint32_t act = m->cfg.head == HEAD_TANH ? VIT_ACT_TANH : (uint32_t) m->cfg.act;
     uint32_t hidden = emit_head_linear (g, &p, &m->head_fc1, act, m->activations, "head.hidden");
-    p = (struct pooled) { { hidden, all (g, hidden) }, NULL, NULL };
+    p = (struct pooled) { { hidden, all (g, hidden) }, NULL, NULL, 0 };
   }
   emit_head_linear (g, &p, &m->head, VIT_ACT_NONE, STORE_F32, "logits");
 }
@@ -386,9 +431,11 @@ graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *
     .attended = new_operand (g, rows, d.A, model->activations),
     .hidden = new_operand (g, rows, c->mlp_dim, model->activations),
   };
-  for (uint32_t i = 0; i < c->depth; i++)
+  struct class_block last;
+  bool alone = class_block_of (g, &last);
+  for (uint32_t i = 0; i < c->depth - alone; i++)
     emit_block (g, i, stream, &s);
-  emit_head (g, emit_pool (g, stream));
+  emit_head (g, alone ? emit_class_block (g, stream, &last) : emit_pool (g, stream));
   graph_plan_arena (g);
   return true;
 }

@@ -64,7 +64,7 @@ record_op (const struct graph *g, const struct op *op, struct recorder *rec, con
   switch (op->kind) {
     case OP_LINEAR: {
       struct linear_call call = { x, y, op->weight, op->p.linear, tx->store, ty->store };
-      return record_linear (rec, &call, err);
+      return op->parts ? record_linear_parts (rec, &call, op->parts, err) : record_linear (rec, &call, err);
     }
     case OP_LAYERNORM:
       return record_layernorm (rec, x, op->norm->folded ? NULL : &op->norm->weight,
@@ -75,6 +75,10 @@ record_op (const struct graph *g, const struct op *op, struct recorder *rec, con
       return record_attention (rec, x, y, ty->store, &op->p.attention, err);
     case OP_POOL:
       return record_pool (rec, x, y, &op->p.pool, err);
+    case OP_CLASS_ATTENTION:
+      return record_class_attention (rec, x, y, &op->p.block, err);
+    case OP_CLASS_MLP:
+      return record_class_mlp (rec, x, y, &op->p.block, err);
   }
   return true;
 }
@@ -84,11 +88,18 @@ static double
 op_flops (const struct op *op)
 {
   const struct attention_params *a = &op->p.attention;
+  const struct class_block *b = &op->p.block;
   switch (op->kind) {
     case OP_LINEAR:
       return 2.0 * op->p.linear.rows * op->weight->in_dim * op->weight->out_dim;
     case OP_ATTENTION:
       return 4.0 * a->batch * a->heads * a->queries * a->tokens * a->head_dim;
+    case OP_CLASS_ATTENTION: /* a head's share of qkv and projection, and twice the tokens instead of keys and values */
+      return b->images
+          * (2.0 * b->qkv->in_dim * (b->qkv->out_dim + b->proj->in_dim)
+              + 4.0 * b->tokens * b->qkv->in_dim * b->proj->in_dim / b->head_dim);
+    case OP_CLASS_MLP:
+      return b->images * 4.0 * b->fc1->in_dim * b->fc1->out_dim;
     default:
       return 0.0;
   }

@@ -5,7 +5,7 @@
 
 #include "model/graph.h"
 
-enum op_kind { OP_LINEAR, OP_LAYERNORM, OP_TOKENS, OP_ATTENTION, OP_POOL };
+enum op_kind { OP_LINEAR, OP_LAYERNORM, OP_TOKENS, OP_ATTENTION, OP_POOL, OP_CLASS_ATTENTION, OP_CLASS_MLP };
 
 enum { NAME = 40 };
 
@@ -15,6 +15,7 @@ struct op {
   char name[NAME];
   uint32_t x, y;
   const struct weight *weight; /* LINEAR */
+  uint32_t parts;              /* LINEAR: x is a sum of so many rows side by side; 0: it is whole */
   const struct norm *norm;     /* LAYERNORM */
   union {
     struct linear_params linear;
@@ -22,6 +23,7 @@ struct op {
     struct tokens_params tokens;
     struct attention_params attention;
     struct pool_params pool;
+    struct class_block block;
   } p;
 };
 
