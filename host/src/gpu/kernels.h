@@ -113,10 +113,11 @@ bool record_linear (struct recorder *rec, const struct linear_call *call, vit_er
 bool record_layernorm (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, enum store y_store, const struct layernorm_params *p,
     vit_error *err); /* x float; weight and bias may be NULL, both */
-/* The kernels that any device runs, for what record_layernorm and record_attention may give to another one. */
+/* The kernels that any device runs, for what record_layernorm and record_attention may give to another one; attention's
+ * in the form that is made fastest: others are compared with it. */
 bool record_layernorm_plain (struct recorder *rec, struct span x, const struct buffer *weight,
     const struct buffer *bias, struct span y, enum store y_store, const struct layernorm_params *p, vit_error *err);
-bool record_attention_plain (struct recorder *rec, struct span qkv, struct span out, enum store store,
+bool record_attention_reference (struct recorder *rec, struct span qkv, struct span out, enum store store,
     const struct attention_params *p, vit_error *err); /* p.queries filled in */
 bool record_tokens (struct recorder *rec, struct span patches, const struct buffer *prefix, const struct buffer *pos,
     struct span y, const struct tokens_params *p, vit_error *err); /* all float */

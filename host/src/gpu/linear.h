@@ -23,7 +23,7 @@ const struct linear_kernel *linear_kernel_named (const char *name); /* NULL: the
 struct linear_call linear_complete (const struct linear_call *call);
 /* From the device's limits and the shape alone. Of a completed call, as are those that suits and record get. */
 const struct linear_kernel *linear_static_choice (const vit_device *dev, const struct linear_call *call);
-/* The last row of the table, whatever the others could do: what they are compared with. */
-bool record_linear_plain (struct recorder *rec, const struct linear_call *call, vit_error *err);
+/* What the rows of the table are compared with: the last one, in the form that is made fastest. */
+bool record_linear_reference (struct recorder *rec, const struct linear_call *call, vit_error *err);
 
 #endif

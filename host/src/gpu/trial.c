@@ -190,7 +190,7 @@ record_linear_trial (struct recorder *rec, const void *ctx, int which, struct sp
   const struct linear_trial *t = ctx;
   struct linear_call c = linear_complete (&t->call[which]);
   c.y = y;
-  return which ? record_linear_plain (rec, &c, err) : t->kernel->record (rec, &c, t->kernel, err);
+  return which ? record_linear_reference (rec, &c, err) : t->kernel->record (rec, &c, t->kernel, err);
 }
 
 /* Rows enough for some tiles and a part of one; columns that end as the layer's end. */
@@ -258,7 +258,7 @@ record_attention_trial (struct recorder *rec, const void *ctx, int which, struct
 {
   const struct attention_trial *t = ctx;
   struct span qkv = span_all (&t->qkv.buffer);
-  return which ? record_attention_plain (rec, qkv, y, t->qkv.store, &t->p, err)
+  return which ? record_attention_reference (rec, qkv, y, t->qkv.store, &t->p, err)
                : t->kernel->record (rec, qkv, y, t->qkv.store, &t->p, err);
 }
 
