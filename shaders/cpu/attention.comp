@@ -13,8 +13,8 @@
 
 // One workgroup does LANES queries of one head, a lane each; its subgroups share out the tokens, TILES * 12 each. Keys
 // and values are then single numbers for all lanes and need no packing, and the softmax of a query stays in its lane.
-// gen_linear.c says why addresses come from a table, why stores go lane by lane and what push constants do between
-// stretches of code; here the driver unrolls, because shapes are specialization constants. A loop that stayed would
+// gen_linear.c says why addresses come from a table, why loads are volatile, why stores go lane by lane and what push
+// constants do between stretches of code; here the driver unrolls, because shapes are specialization constants. A loop that stayed would
 // give the same numbers, slowly.
 layout (local_size_x = LANES, local_size_y_id = 0) in;
 layout (constant_id = 0) const uint BLOCKS = 1;    // subgroups of a workgroup
@@ -26,7 +26,7 @@ layout (constant_id = 5) const bool BROADCAST = false; // is how one lane's valu
 const uint ROWS = CPU_ATTENTION_ROWS, TABLE = CPU_ATTENTION_TABLE, PITCH = CHUNK | 1u, NUM = TILES * ROWS;
 const float LOWEST = -3.0e38;
 
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_attention_params p; };
 

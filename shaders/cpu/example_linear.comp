@@ -14,11 +14,11 @@ layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_
 layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once
 layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
 
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { vec4 v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 16) volatile readonly buffer Weight { vec4 v[]; };
 
 layout (push_constant) uniform Params { // cpu_linear.h
   uint64_t x, w, y, before;
