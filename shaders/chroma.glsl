@@ -18,18 +18,18 @@ load_pair (uint row, uint i)
 {
   chroma_pair c;
   if (KIND == VIT_FRAME_YUV_SEMI) {
-    uint w = frame[p.chroma_offset + row * p.chroma_stride + i];
-    c.u = (w >> p.shift[1]) & EVEN_BYTES;
-    c.v = (w >> p.shift[2]) & EVEN_BYTES;
+    uint w = frame[p.planes.chroma_offset + row * p.planes.chroma_stride + i];
+    c.u = (w >> p.planes.shift[1]) & EVEN_BYTES;
+    c.v = (w >> p.planes.shift[2]) & EVEN_BYTES;
   } else if (KIND == VIT_FRAME_YUV_PLANAR) {
-    uint at = row * p.chroma_stride + (i >> 1), half_shift = (i & 1u) * 16u;
-    uint u = frame[p.chroma_offset + at] >> half_shift, v = frame[p.chroma_offset2 + at] >> half_shift;
+    uint at = row * p.planes.chroma_stride + (i >> 1), half_shift = (i & 1u) * 16u;
+    uint u = frame[p.planes.chroma_offset + at] >> half_shift, v = frame[p.planes.chroma_offset2 + at] >> half_shift;
     c.u = (u & 0xffu) | ((u & 0xff00u) << 8);
     c.v = (v & 0xffu) | ((v & 0xff00u) << 8);
   } else {
-    uint at = row * p.stride + i * 2u, a = frame[at], b = frame[at + 1u];
-    c.u = ((a >> p.shift[1]) & 0xffu) | (((b >> p.shift[1]) & 0xffu) << 16);
-    c.v = ((a >> p.shift[2]) & 0xffu) | (((b >> p.shift[2]) & 0xffu) << 16);
+    uint at = row * p.planes.stride + i * 2u, a = frame[at], b = frame[at + 1u];
+    c.u = ((a >> p.planes.shift[1]) & 0xffu) | (((b >> p.planes.shift[1]) & 0xffu) << 16);
+    c.v = ((a >> p.planes.shift[2]) & 0xffu) | (((b >> p.planes.shift[2]) & 0xffu) << 16);
   }
   return c;
 }
@@ -42,11 +42,11 @@ chroma_rows_of (uint row)
 {
   if (KIND == VIT_FRAME_YUV_PACKED)
     return chroma_rows (row, row, 0u);
-  uint phased = row + p.chroma_y_phase;
+  uint phased = row + p.planes.chroma_y_phase;
   bool odd = (phased & 1u) != 0u;
-  uint near = min ((phased >> 1) + p.chroma_y_first, p.chroma_last_y);
-  uint far = odd ? min (near + 1u, p.chroma_last_y) : max (near, 1u) - 1u;
-  uint weight = p.chroma_v_cosited == 0u ? 1u : odd ? 2u : 0u;
+  uint near = min ((phased >> 1) + p.planes.chroma_y_first, p.planes.chroma_last_y);
+  uint far = odd ? min (near + 1u, p.planes.chroma_last_y) : max (near, 1u) - 1u;
+  uint weight = p.planes.chroma_v_cosited == 0u ? 1u : odd ? 2u : 0u;
   return chroma_rows (near, far, weight);
 }
 
@@ -54,7 +54,7 @@ chroma_rows_of (uint row)
 chroma_pair
 blend_rows (chroma_rows rows, uint i)
 {
-  i = min (i, p.chroma_last_x >> 1);
+  i = min (i, p.planes.chroma_last_x >> 1);
   chroma_pair c = load_pair (rows.near, i);
   if (KIND == VIT_FRAME_YUV_PACKED) {
     c.u *= 4u;
@@ -73,10 +73,10 @@ uvec4
 chroma_quad (uint i, uint before, chroma_pair here, uint after)
 {
   uint even = even_sample (here);
-  uint odd = i * 2u + 1u > p.chroma_last_x ? even : odd_sample (here);
-  after = i * 2u + 2u > p.chroma_last_x ? odd : after;
+  uint odd = i * 2u + 1u > p.planes.chroma_last_x ? even : odd_sample (here);
+  after = i * 2u + 2u > p.planes.chroma_last_x ? odd : after;
   before = i == 0u ? even : before;
-  if (p.chroma_h_cosited != 0u)
+  if (p.planes.chroma_h_cosited != 0u)
     return uvec4 (even * 4u, (even + odd) * 2u, odd * 4u, (odd + after) * 2u);
   return uvec4 (before + even * 3u, even * 3u + odd, even + odd * 3u, odd * 3u + after);
 }

@@ -11,11 +11,11 @@ ivec4
 luma_quad (uint row, uint i)
 {
   if (KIND == VIT_FRAME_YUV_PACKED) {
-    uint at = row * p.stride + i * 2u;
-    uvec2 w = uvec2 (frame[at], frame[at + 1u]) >> p.shift[0];
+    uint at = row * p.planes.stride + i * 2u;
+    uvec2 w = uvec2 (frame[at], frame[at + 1u]) >> p.planes.shift[0];
     return ivec4 (w.x & 0xffu, (w.x >> 16) & 0xffu, w.y & 0xffu, (w.y >> 16) & 0xffu);
   }
-  uint w = frame[row * p.stride + i];
+  uint w = frame[row * p.planes.stride + i];
   return ivec4 ((uvec4 (w) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu);
 }
 
@@ -23,25 +23,25 @@ luma_quad (uint row, uint i)
 quad
 quad_from_yuv (ivec4 y, ivec4 u, ivec4 v)
 {
-  ivec4 luma = y * p.y_gain;
+  ivec4 luma = y * p.planes.y_gain;
   quad q;
-  q.r = clamp ((luma + p.bias[0] + v * p.v_to_r) >> 21, 0, 255);
-  q.g = clamp ((luma + p.bias[1] + u * p.u_to_g + v * p.v_to_g) >> 21, 0, 255);
-  q.b = clamp ((luma + p.bias[2] + u * p.u_to_b) >> 21, 0, 255);
+  q.r = clamp ((luma + p.planes.bias[0] + v * p.planes.v_to_r) >> 21, 0, 255);
+  q.g = clamp ((luma + p.planes.bias[1] + u * p.planes.u_to_g + v * p.planes.v_to_g) >> 21, 0, 255);
+  q.b = clamp ((luma + p.planes.bias[2] + u * p.planes.u_to_b) >> 21, 0, 255);
   return q;
 }
 
 quad
 quad_from_rgb (uvec4 pixels)
 {
-  return quad (ivec4 ((pixels >> p.shift[0]) & 0xffu), ivec4 ((pixels >> p.shift[1]) & 0xffu),
-      ivec4 ((pixels >> p.shift[2]) & 0xffu));
+  return quad (ivec4 ((pixels >> p.planes.shift[0]) & 0xffu), ivec4 ((pixels >> p.planes.shift[1]) & 0xffu),
+      ivec4 ((pixels >> p.planes.shift[2]) & 0xffu));
 }
 
 quad
 load_rgb24 (uint row, uint i)
 {
-  uint at = row * p.stride + i * 3u;
+  uint at = row * p.planes.stride + i * 3u;
   uint a = frame[at], b = frame[at + 1u], c = frame[at + 2u];
   return quad_from_rgb (uvec4 (a, (a >> 24) | (b << 8), (b >> 16) | (c << 16), c >> 8));
 }
@@ -49,23 +49,23 @@ load_rgb24 (uint row, uint i)
 quad
 load_rgb32 (uint row, uint i)
 {
-  uint at = row * p.stride + i * 4u;
+  uint at = row * p.planes.stride + i * 4u;
   return quad_from_rgb (uvec4 (frame[at], frame[at + 1u], frame[at + 2u], frame[at + 3u]));
 }
 
 quad
 load_gray (uint row, uint i)
 {
-  ivec4 y = clamp ((luma_quad (row, i) * p.y_gain + p.bias[0]) >> 21, 0, 255);
+  ivec4 y = clamp ((luma_quad (row, i) * p.planes.y_gain + p.planes.bias[0]) >> 21, 0, 255);
   return quad (y, y, y);
 }
 
 quad
 load_yuv444 (uint row, uint i)
 {
-  uint at = row * p.chroma_stride + i;
-  uvec4 u = (uvec4 (frame[p.chroma_offset + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
-  uvec4 v = (uvec4 (frame[p.chroma_offset2 + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
+  uint at = row * p.planes.chroma_stride + i;
+  uvec4 u = (uvec4 (frame[p.planes.chroma_offset + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
+  uvec4 v = (uvec4 (frame[p.planes.chroma_offset2 + at]) >> uvec4 (0u, 8u, 16u, 24u)) & 0xffu;
   return quad_from_yuv (luma_quad (row, i), ivec4 (u * 16u), ivec4 (v * 16u));
 }
 

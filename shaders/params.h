@@ -105,6 +105,19 @@ struct peak_params {
 #define VIT_FRAME_MASK       15u
 #define VIT_FRAME_VERTICAL   16u /* added to one of these: the first pass runs along y, the second along x */
 
+/* Where a frame's samples lie and how they become RGB. */
+struct planes_params {
+  uint stride;                         /* words from one row to the next of the first plane, which is at 0 */
+  uint chroma_offset, chroma_offset2;  /* words: U (or pairs), V */
+  uint chroma_stride;                  /* words */
+  uint chroma_last_x, chroma_last_y;   /* the last sample and row there is, for clamping */
+  uint chroma_y_phase, chroma_y_first; /* row r is near chroma row ((r + phase) >> 1) + first */
+  uint chroma_h_cosited, chroma_v_cosited;
+  uint shift[3];                              /* bits: of R, G, B, or of Y, U, V, in a pixel, pair or packed word */
+  int y_gain, v_to_r, u_to_g, v_to_g, u_to_b; /* times 2^21; chroma comes in sixteenths */
+  int bias[3];                                /* R, G, B, rounding included */
+};
+
 /* First pass, mostly the horizontal one: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
  * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then
  * (width, max_groups) coefficients; everything in units of 4 numbers, first in units of 4 pixels of the frame.
@@ -115,18 +128,10 @@ struct preprocess_h_params {
   uint width, num_rows; /* output pixels (or quads) a row, rows */
   uint out_stride;      /* words from one output row to the next, a multiple of 4 */
   uint taps_offset, max_groups;
-  uint kind;                           /* VIT_FRAME_ */
-  uint stride;                         /* words from one row to the next of the first plane, which is at 0 */
-  uint chroma_offset, chroma_offset2;  /* words: U (or pairs), V */
-  uint chroma_stride;                  /* words */
-  uint chroma_last_x, chroma_last_y;   /* the last sample and row there is, for clamping */
-  uint chroma_y_phase, chroma_y_first; /* row r is near chroma row ((r + phase) >> 1) + first */
-  uint chroma_h_cosited, chroma_v_cosited;
-  uint shift[3];                              /* bits: of R, G, B, or of Y, U, V, in a pixel, pair or packed word */
-  int y_gain, v_to_r, u_to_g, v_to_g, u_to_b; /* times 2^21; chroma comes in sixteenths */
-  int bias[3];                                /* R, G, B, rounding included */
-  uint fill;                                  /* packed RGBA8, where a head has no groups */
-  uint first_quad, last_row;                  /* VIT_FRAME_VERTICAL: of the frame */
+  uint kind; /* VIT_FRAME_ */
+  VIT_STRUCT planes_params planes;
+  uint fill;                 /* packed RGBA8, where a head has no groups */
+  uint first_quad, last_row; /* VIT_FRAME_VERTICAL: of the frame */
 };
 
 /* Second pass, mostly the vertical one: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel,
@@ -144,6 +149,19 @@ struct preprocess_v_params {
   uint out_stride;           /* elements from one patch row to the next */
   float scale[3], offset[3]; /* out = value * scale + offset */
   uint zeros;                /* elements before out_first that are set to zero */
+};
+
+/* Both passes in one, the horizontal one first: each workgroup makes a tile of the network's input and keeps the rows
+ * between the passes in shared memory. Table x is at 0, table y behind it; the rest as in the two.
+ * Dispatch: (width, height) / VIT_TILE_SIDE rounded up. */
+#define VIT_TILE_SIDE 16u
+struct preprocess_params {
+  VIT_STRUCT planes_params planes;
+  uint width, height;
+  uint x_groups, y_groups, last_row;
+  uint patch_width, patch_height;
+  uint fill;
+  uint out_first, out_stride, zeros;
 };
 
 #ifdef VIT_C

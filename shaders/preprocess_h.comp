@@ -20,53 +20,7 @@ layout (binding = 0) readonly buffer Frame { uint frame[]; };
 layout (binding = 1) readonly buffer Tables { ivec4 tables[]; };
 layout (binding = 3) writeonly buffer Rows { uint rows[]; };     // (num_rows, out_stride)
 
-#include "colour.glsl"
-
-ivec3 sum = ivec3 (1 << 21);
-
-uint
-pack (ivec3 rgb)
-{
-  rgb = clamp (rgb >> 22, 0, 255);
-  return uint (rgb.r) | (uint (rgb.g) << 8) | (uint (rgb.b) << 16);
-}
-
-void
-accumulate (uint tap, quad q)
-{
-  ivec4 c = tables[tap];
-  sum.r += q.r.x * c.x + q.r.y * c.y + q.r.z * c.z + q.r.w * c.w;
-  sum.g += q.g.x * c.x + q.g.y * c.y + q.g.z * c.z + q.g.w * c.w;
-  sum.b += q.b.x * c.x + q.b.y * c.y + q.b.z * c.z + q.b.w * c.w;
-}
-
-// As load_quad, but each pair of chroma is loaded once and handed on to the next quad.
-void
-sum_subsampled (uint row, uint first, uint groups, uint tap)
-{
-  chroma_rows rows = chroma_rows_of (row);
-  uint before = odd_sample (blend_rows (rows, max (first, 1u) - 1u));
-  chroma_pair here = blend_rows (rows, first);
-  for (uint i = first; i < first + groups; i++) {
-    chroma_pair next = blend_rows (rows, i + 1u);
-    accumulate (tap++, load_subsampled (row, i, before, here, even_sample (next)));
-    before = odd_sample (here);
-    here = next;
-  }
-}
-
-void
-along_x (uint x, uint row)
-{
-  ivec4 head = tables[p.taps_offset + x];
-  uint first = uint (head.x), groups = uint (head.y), tap = p.taps_offset + p.width + x * p.max_groups;
-  if (SUBSAMPLED)
-    sum_subsampled (row, first, groups, tap);
-  else
-    for (uint i = first; i < first + groups; i++)
-      accumulate (tap++, load_plain (row, i));
-  rows[row * p.out_stride + x] = groups == 0u ? p.fill : pack (sum);
-}
+#include "pixel_x.glsl"
 
 void
 along_y (uint x, uint y)
@@ -93,5 +47,6 @@ main ()
   if ((FRAME & VIT_FRAME_VERTICAL) != 0u)
     along_y (x, row);
   else
-    along_x (x, row);
+    rows[row * p.out_stride + x] =
+        pixel_along_x (tables[p.taps_offset + x], row, p.taps_offset + p.width + x * p.max_groups);
 }

@@ -71,11 +71,21 @@ finish (struct fixture *f, struct frame_buffers *b)
   buffer_destroy (f->dev, &b->patches);
 }
 
+/* In one kernel, or in two. */
 static void
-run (struct fixture *f, const struct preprocess_plan *plan, const struct frame_buffers *b, enum store store)
+run (struct fixture *f, const struct preprocess_plan *plan, const struct frame_buffers *b, enum store store,
+    bool at_once)
 {
   vit_error err = { 0 };
   REQUIRE_OK (recorder_begin (f->rec, &err), err);
+  if (at_once) {
+    REQUIRE_OK (record_preprocess (f->rec, span_all (&b->frame), span_all (&b->tables), span_all (&b->patches), store,
+                    &plan->h, &plan->v, plan->tile_rows, &err),
+        err);
+    REQUIRE_OK (recorder_end (f->rec, &err), err);
+    REQUIRE_OK (recorder_run (f->rec, &err), err);
+    return;
+  }
   REQUIRE_OK (record_preprocess_h (f->rec, span_all (&b->frame), span_all (&b->tables), span_all (&b->rows), &plan->h,
                   &err),
       err);
@@ -129,9 +139,16 @@ check_image (struct fixture *f, const struct vit_preprocess *rules, uint32_t pat
   REQUIRE (want);
   plan.v.out_first = GUARD;
   upload (f, &plan, image, (count + 2 * GUARD) * store_size (store), &b);
-  run (f, &plan, &b, store);
+  run (f, &plan, &b, store, false);
   compare (f, &b, store, want, count, row);
   finish (f, &b);
+  if (plan.tile_rows && 4 * VIT_TILE_SIDE * (plan.tile_rows + 32) < device_caps (f->dev)->max_shared) {
+    snprintf (row + strlen (row), sizeof row - strlen (row), " at once");
+    upload (f, &plan, image, (count + 2 * GUARD) * store_size (store), &b);
+    run (f, &plan, &b, store, true);
+    compare (f, &b, store, want, count, row);
+    finish (f, &b);
+  }
   free (want);
   preprocess_plan_finish (&plan);
 }
@@ -148,6 +165,7 @@ static const struct shape {
   { "border", 21, 15, 7, 5, VIT_RESIZE_LONGEST, 20, 14, VIT_FILTER_LANCZOS },
   { "one pixel", 1, 1, 1, 1, VIT_RESIZE_SQUASH, 3, 2, VIT_FILTER_BOX },
   { "wide patches", 270, 6, 90, 3, VIT_RESIZE_SQUASH, 271, 6, VIT_FILTER_HAMMING },
+  { "tiles", 40, 51, 8, 17, VIT_RESIZE_SHORTEST, 47, 55, VIT_FILTER_BICUBIC },
   { "nearest", 9, 6, 3, 3, VIT_RESIZE_SHORTEST, 9, 7, VIT_FILTER_NEAREST },
 };
 
@@ -221,7 +239,7 @@ bench (struct fixture *f, enum vit_format format, uint32_t width, uint32_t heigh
     double start = now_ms ();
     preprocess_upload (&plan, &image, b.frame.map);
     double middle = now_ms ();
-    run (f, &plan, &b, STORE_F32);
+    run (f, &plan, &b, STORE_F32, preprocess_at_once (f->dev, plan.tile_rows));
     double ms = now_ms () - middle;
     if (i == 0)
       continue;

@@ -28,13 +28,15 @@ fits (int64_t sum)
 static int32_t
 chroma_sample (const struct preprocess_h_params *p, const uint8_t *frame, int c, int64_t column, int64_t row)
 {
-  const uint32_t x = (uint32_t) clamp (column, 0, (int32_t) p->chroma_last_x), kind = p->kind & VIT_FRAME_MASK;
+  const uint32_t x = (uint32_t) clamp (column, 0, (int32_t) p->planes.chroma_last_x), kind = p->kind & VIT_FRAME_MASK;
   if (kind == VIT_FRAME_YUV_PACKED)
-    return frame[row * p->stride * 4 + x * 4 + p->shift[c] / 8];
-  const uint32_t y = (uint32_t) clamp (row, 0, (int32_t) p->chroma_last_y);
+    return frame[row * p->planes.stride * 4 + x * 4 + p->planes.shift[c] / 8];
+  const uint32_t y = (uint32_t) clamp (row, 0, (int32_t) p->planes.chroma_last_y);
   if (kind == VIT_FRAME_YUV_SEMI)
-    return frame[((size_t) p->chroma_offset + y * p->chroma_stride) * 4 + x * 2 + p->shift[c] / 8];
-  return frame[((size_t) (c == 1 ? p->chroma_offset : p->chroma_offset2) + y * p->chroma_stride) * 4 + x];
+    return frame[((size_t) p->planes.chroma_offset + y * p->planes.chroma_stride) * 4 + x * 2 + p->planes.shift[c] / 8];
+  return frame[((size_t) (c == 1 ? p->planes.chroma_offset : p->planes.chroma_offset2) + y * p->planes.chroma_stride)
+          * 4
+      + x];
 }
 
 static int64_t
@@ -49,9 +51,13 @@ chroma_at (const struct preprocess_h_params *p, const uint8_t *frame, int c, uin
 {
   const uint32_t kind = p->kind & VIT_FRAME_MASK;
   if (kind == VIT_FRAME_YUV444)
-    return 16 * frame[((size_t) (c == 1 ? p->chroma_offset : p->chroma_offset2) + row * p->chroma_stride) * 4 + x];
-  int64_t qx = 2 * (int64_t) x - !p->chroma_h_cosited;
-  int64_t qy = 2 * ((int64_t) row + p->chroma_y_phase) - !p->chroma_v_cosited + 4 * (int64_t) p->chroma_y_first;
+    return 16
+        * frame[((size_t) (c == 1 ? p->planes.chroma_offset : p->planes.chroma_offset2) + row * p->planes.chroma_stride)
+                * 4
+            + x];
+  int64_t qx = 2 * (int64_t) x - !p->planes.chroma_h_cosited;
+  int64_t qy = 2 * ((int64_t) row + p->planes.chroma_y_phase) - !p->planes.chroma_v_cosited
+      + 4 * (int64_t) p->planes.chroma_y_first;
   if (kind == VIT_FRAME_YUV_PACKED)
     qy = 4 * (int64_t) row;
   int64_t x0 = floor_quarters (qx), y0 = floor_quarters (qy), wx = qx - 4 * x0, wy = qy - 4 * y0, sum = 0;
@@ -67,22 +73,22 @@ chroma_at (const struct preprocess_h_params *p, const uint8_t *frame, int c, uin
 static void
 pixel_rgb (const struct preprocess_h_params *p, const uint8_t *frame, uint32_t x, uint32_t row, int32_t rgb[3])
 {
-  const uint8_t *line = frame + (size_t) row * p->stride * 4;
+  const uint8_t *line = frame + (size_t) row * p->planes.stride * 4;
   const uint32_t kind = p->kind & VIT_FRAME_MASK;
   if (kind == VIT_FRAME_RGB24 || kind == VIT_FRAME_RGB32) {
     for (int c = 0; c < 3; c++)
-      rgb[c] = line[x * (kind == VIT_FRAME_RGB24 ? 3 : 4) + p->shift[c] / 8];
+      rgb[c] = line[x * (kind == VIT_FRAME_RGB24 ? 3 : 4) + p->planes.shift[c] / 8];
     return;
   }
-  int64_t y = kind == VIT_FRAME_YUV_PACKED ? line[x * 2 + p->shift[0] / 8] : line[x], u = 0, v = 0;
+  int64_t y = kind == VIT_FRAME_YUV_PACKED ? line[x * 2 + p->planes.shift[0] / 8] : line[x], u = 0, v = 0;
   if (kind != VIT_FRAME_GRAY) {
     u = chroma_at (p, frame, 1, x, row);
     v = chroma_at (p, frame, 2, x, row);
   }
-  y *= p->y_gain;
-  rgb[0] = clamp (fits (y + p->bias[0] + p->v_to_r * v) >> 21, 0, 255);
-  rgb[1] = clamp (fits (y + p->bias[1] + p->u_to_g * u + p->v_to_g * v) >> 21, 0, 255);
-  rgb[2] = clamp (fits (y + p->bias[2] + p->u_to_b * u) >> 21, 0, 255);
+  y *= p->planes.y_gain;
+  rgb[0] = clamp (fits (y + p->planes.bias[0] + p->planes.v_to_r * v) >> 21, 0, 255);
+  rgb[1] = clamp (fits (y + p->planes.bias[1] + p->planes.u_to_g * u + p->planes.v_to_g * v) >> 21, 0, 255);
+  rgb[2] = clamp (fits (y + p->planes.bias[2] + p->planes.u_to_b * u) >> 21, 0, 255);
 }
 
 /* One output pixel of the first pass: position x of table x in row y, or column x of position y of table y. */

@@ -1,6 +1,8 @@
 /* Records the kernels that need no choice: norms, tokens, pooling, preprocessing. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/round.h"
+#include <string.h>
+
 #include "gpu/layernorm_cpu.h"
 #include "gpu/plan.h"
 #include "gpu/rows_loop.h"
@@ -77,6 +79,52 @@ record_pool (struct recorder *rec, struct span x, struct span y, const struct po
     .push_size = sizeof *p,
     .groups = { ceil_div (p->dim, 64), p->batch, 1 },
   };
+  return recorder_dispatch (rec, &d, err);
+}
+
+/* In steps, so that pictures of about a size share a pipeline. */
+static uint32_t
+rounded_rows (uint32_t tile_rows)
+{
+  return ceil_div (tile_rows, 32) * 32;
+}
+
+bool
+preprocess_at_once (const vit_device *dev, uint32_t tile_rows)
+{
+  const struct caps *caps = device_caps (dev);
+  return !caps->unrolled && tile_rows > 0 && caps->max_invocations >= VIT_TILE_SIDE * VIT_TILE_SIDE
+      && rounded_rows (tile_rows) <= caps->max_shared / (VIT_TILE_SIDE * sizeof (uint32_t));
+}
+
+bool
+record_preprocess (struct recorder *rec, struct span frame, struct span tables, struct span patches, enum store store,
+    const struct preprocess_h_params *h, const struct preprocess_v_params *v, uint32_t tile_rows, vit_error *err)
+{
+  struct preprocess_params p = {
+    .planes = h->planes,
+    .width = v->width,
+    .height = v->height,
+    .x_groups = h->max_groups,
+    .y_groups = v->max_groups,
+    .last_row = v->last_row,
+    .patch_width = v->patch_width,
+    .patch_height = v->patch_height,
+    .fill = v->fill,
+    .out_first = v->out_first,
+    .out_stride = v->out_stride,
+    .zeros = v->zeros,
+  };
+  struct dispatch d = {
+    .shader = store == STORE_F16 ? SHADER_preprocess_yh : SHADER_preprocess_yf,
+    .spec = { 8, { h->kind, rounded_rows (tile_rows) } },
+    .bind = { frame, tables, { 0 }, patches },
+    .push = &p,
+    .push_size = sizeof p,
+    .groups = { ceil_div (v->width, VIT_TILE_SIDE), ceil_div (v->height, VIT_TILE_SIDE), 1 },
+  };
+  memcpy (&d.spec.value[2], v->scale, sizeof v->scale); /* floats by their bits */
+  memcpy (&d.spec.value[5], v->offset, sizeof v->offset);
   return recorder_dispatch (rec, &d, err);
 }
 

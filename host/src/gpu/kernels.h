@@ -145,6 +145,11 @@ bool record_pool (struct recorder *rec, struct span x, struct span y, const stru
 /* out[i] = sum of what invocation i counted; p.rounds * VIT_PEAK_STEPS * VIT_PEAK_CHAINS multiply-adds each */
 bool record_peak (struct recorder *rec, struct span out, uint32_t invocations, const struct peak_params *p,
     vit_error *err);
+/* Both passes in one, where the device has room for as many rows of the frame as a tile needs. */
+bool preprocess_at_once (const vit_device *dev, uint32_t tile_rows);
+bool record_preprocess (struct recorder *rec, struct span frame, struct span tables, struct span patches,
+    enum store store, const struct preprocess_h_params *h, const struct preprocess_v_params *v, uint32_t tile_rows,
+    vit_error *err);
 bool record_preprocess_h (struct recorder *rec, struct span frame, struct span tables, struct span rows,
     const struct preprocess_h_params *p, vit_error *err);
 bool record_preprocess_v (struct recorder *rec, struct span rows, struct span tables, struct span patches,

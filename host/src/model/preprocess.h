@@ -56,6 +56,8 @@ struct preprocess_plan {
   int32_t *tables;    /* uploaded once */
   size_t tables_size; /* bytes */
   size_t rows_size;   /* bytes of the buffer between the passes */
+  uint32_t
+      tile_rows; /* of the frame, that VIT_TILE_SIDE rows of the input need at most; 0: the passes go the other way */
   struct preprocess_h_params h;
   struct preprocess_v_params v;      /* out_first 0, out_stride 3 * patch_h * patch_w: image b of a batch writes at
                                       out_first = b * patches * out_stride */

@@ -197,14 +197,14 @@ plan_colour (struct preprocess_plan *plan, const struct format_layout *f)
   const double chroma = (f->kind == VIT_FRAME_GRAY ? 0.0 : plan->image.full_range ? 1.0 : 255.0 / 224.0);
   const double v_to_r = 2.0 * (1.0 - red) * chroma, u_to_b = 2.0 * (1.0 - blue) * chroma;
   const double u_to_g = -u_to_b * blue / green, v_to_g = -v_to_r * red / green;
-  h->y_gain = fixed (luma);
-  h->v_to_r = fixed (v_to_r / 16.0);
-  h->u_to_g = fixed (u_to_g / 16.0);
-  h->v_to_g = fixed (v_to_g / 16.0);
-  h->u_to_b = fixed (u_to_b / 16.0);
-  h->bias[0] = fixed (0.5 - luma * black - 128.0 * v_to_r);
-  h->bias[1] = fixed (0.5 - luma * black - 128.0 * (u_to_g + v_to_g));
-  h->bias[2] = fixed (0.5 - luma * black - 128.0 * u_to_b);
+  h->planes.y_gain = fixed (luma);
+  h->planes.v_to_r = fixed (v_to_r / 16.0);
+  h->planes.u_to_g = fixed (u_to_g / 16.0);
+  h->planes.v_to_g = fixed (v_to_g / 16.0);
+  h->planes.u_to_b = fixed (u_to_b / 16.0);
+  h->planes.bias[0] = fixed (0.5 - luma * black - 128.0 * v_to_r);
+  h->planes.bias[1] = fixed (0.5 - luma * black - 128.0 * (u_to_g + v_to_g));
+  h->planes.bias[2] = fixed (0.5 - luma * black - 128.0 * u_to_b);
 }
 
 static void
@@ -215,17 +215,17 @@ plan_frame (struct preprocess_plan *plan, const struct format_layout *f, const s
   const struct preprocess_plane *u = &plan->planes[f->u_plane], *v = &plan->planes[f->v_plane];
   const uint32_t first_y = image->crop.y + g->first_row;
   h->kind = f->kind;
-  h->stride = plan->planes[0].stride / 4;
-  h->chroma_offset = u->offset / 4;
-  h->chroma_offset2 = v->offset / 4;
-  h->chroma_stride = u->stride / 4;
-  h->chroma_last_x = units (image->crop.x, image->crop.x + image->crop.width - 1, true) - 1;
-  h->chroma_last_y = u->rows - 1;
-  h->chroma_y_phase = first_y & 1;
-  h->chroma_y_first = (first_y >> 1) - (f->planes[f->u_plane].half_y ? u->first_row : first_y >> 1);
-  h->chroma_h_cosited = image->chroma_h_cosited;
-  h->chroma_v_cosited = image->chroma_v_cosited;
-  memcpy (h->shift, f->shift, sizeof h->shift);
+  h->planes.stride = plan->planes[0].stride / 4;
+  h->planes.chroma_offset = u->offset / 4;
+  h->planes.chroma_offset2 = v->offset / 4;
+  h->planes.chroma_stride = u->stride / 4;
+  h->planes.chroma_last_x = units (image->crop.x, image->crop.x + image->crop.width - 1, true) - 1;
+  h->planes.chroma_last_y = u->rows - 1;
+  h->planes.chroma_y_phase = first_y & 1;
+  h->planes.chroma_y_first = (first_y >> 1) - (f->planes[f->u_plane].half_y ? u->first_row : first_y >> 1);
+  h->planes.chroma_h_cosited = image->chroma_h_cosited;
+  h->planes.chroma_v_cosited = image->chroma_v_cosited;
+  memcpy (h->planes.shift, f->shift, sizeof h->planes.shift);
   plan_colour (plan, f);
 }
 
@@ -258,6 +258,23 @@ fill_table (int32_t *table, uint32_t max_groups, const struct taps *t, uint32_t 
     head[1] = (int32_t) ceil_div (lead + t->num[i], 4);
     memcpy (coeffs, t->coeffs + (size_t) i * t->max_taps, t->num[i] * sizeof *coeffs);
   }
+}
+
+/* The rows between the first and the last tap of each tile; taps come by fours. */
+static uint32_t
+tile_rows (const struct geometry *g)
+{
+  uint32_t most = 0;
+  for (uint32_t y = 0; y < g->y.count; y += VIT_TILE_SIDE) {
+    uint32_t first = UINT32_MAX, end = 0;
+    for (uint32_t i = y; i < y + VIT_TILE_SIDE && i < g->y.count; i++) {
+      uint32_t last = g->y.first[i] + (g->y.num[i] + 3u) / 4u * 4u;
+      first = g->y.num[i] && g->y.first[i] < first ? g->y.first[i] : first;
+      end = g->y.num[i] && last > end ? last : end;
+    }
+    most = end > first && end - first > most ? end - first : most;
+  }
+  return g->vertical_first ? 0 : most;
 }
 
 /* x_shift: pixels of the frame before the crop's first. */
@@ -303,6 +320,7 @@ plan_passes (struct preprocess_plan *plan, const struct vit_preprocess *rules, c
   v->rows_stride = h->out_stride;
   v->last_row = h->num_rows - 1;
   plan->rows_size = (size_t) h->num_rows * h->out_stride * 4;
+  plan->tile_rows = tile_rows (g);
   memcpy (plan->h_groups, (uint32_t[]) { ceil_div (h->width, 64), h->num_rows, 1 }, sizeof plan->h_groups);
 }
 

@@ -118,6 +118,19 @@ slot_finish (struct slot *s)
   memset (s, 0, sizeof *s);
 }
 
+/* Is preprocessing one kernel, which needs no memory for rows between two? */
+static bool
+at_once (const struct slot *s, const struct frame *f)
+{
+  return preprocess_at_once (device_of (s), f->plan.tile_rows);
+}
+
+static size_t
+rows_bytes (const struct slot *s, const struct frame *f)
+{
+  return at_once (s, f) ? 0 : f->plan.rows_size;
+}
+
 /* Keeps a buffer that is large enough. */
 static bool
 grow (struct slot *s, enum memory_use use, VkDeviceSize size, const char *name, struct buffer *b, vit_error *err)
@@ -157,6 +170,9 @@ slot_record_frame (struct slot *s, uint32_t index, struct recorder *rec, vit_err
   struct span out = { &s->arena, 0, (VkDeviceSize) (index + 1) * rows * v.out_stride * store_size (m->activations) };
   if (source == &f->local && !(f->copy && rec == f->rec))
     recorder_copy (rec, &f->upload, 0, &f->local, 0, plan->upload_size);
+  if (at_once (s, f))
+    return record_preprocess (rec, span_all (source), span_all (&f->tables), out, m->activations, &plan->h, &v,
+        plan->tile_rows, err);
   if (!record_preprocess_h (rec, span_all (source), span_all (&f->tables), span_all (&f->rows), &plan->h, err))
     return false;
   recorder_barrier (rec);
@@ -179,7 +195,7 @@ static bool
 check_sizes (const struct slot *s, const struct frame *f, const vit_image *image, vit_error *err)
 {
   VkDeviceSize most = device_caps (device_of (s))->max_storage_range;
-  size_t need = f->plan.upload_size > f->plan.rows_size ? f->plan.upload_size : f->plan.rows_size;
+  size_t rows = rows_bytes (s, f), need = f->plan.upload_size > rows ? f->plan.upload_size : rows;
   if (need <= most)
     return true;
   return fail (err, VIT_ERR_UNSUPPORTED,
@@ -194,7 +210,7 @@ make_room (struct slot *s, struct frame *f, vit_error *err)
   vit_device *dev = device_of (s);
   if (!grow (s, MEMORY_UPLOAD, f->plan.upload_size, "frame", &f->upload, err)
       || !grow (s, MEMORY_LOCAL, f->plan.tables_size, "tap tables", &f->tables, err)
-      || !grow (s, MEMORY_LOCAL, f->plan.rows_size, "resized rows", &f->rows, err)
+      || (!at_once (s, f) && !grow (s, MEMORY_LOCAL, rows_bytes (s, f), "resized rows", &f->rows, err))
       || (!f->rec && !(f->rec = recorder_create (dev, err))))
     return false;
   if (f->upload.local && !dev->staged)
@@ -222,7 +238,7 @@ plan_frame (struct slot *s, uint32_t index, const vit_image *image, vit_error *e
   return true;
 error:
   fail_memory_add (err, "; this picture of %ux%u needs %.1f MB in all: a smaller one or a smaller batch needs less",
-      image->width, image->height, (double) (2 * f->plan.upload_size + f->plan.rows_size) * 1e-6);
+      image->width, image->height, (double) (2 * f->plan.upload_size + rows_bytes (s, f)) * 1e-6);
   preprocess_plan_finish (&f->plan);
   return false;
 }

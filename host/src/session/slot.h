@@ -13,7 +13,7 @@ struct frame {
   bool planned;
   struct buffer upload;       /* the frame's planes, written by the CPU */
   struct buffer local;        /* their copy where the upload's memory is not the device's own */
-  struct buffer tables, rows; /* tap tables; what lies between the two passes */
+  struct buffer tables, rows; /* tap tables; what lies between the two passes, where they are two */
   struct recorder *rec;
   struct recorder *copy; /* upload -> local on the transfer queue; NULL: rec does it, or nothing is to be done */
   void *user;
