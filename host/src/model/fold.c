@@ -52,10 +52,11 @@ ones (uint32_t n)
 bool
 layer_init (struct layer *l, float *w, const float *bias, uint32_t in_dim, uint32_t out_dim, vit_error *err)
 {
-  *l = (struct layer) { in_dim, out_dim, w, calloc (out_dim, sizeof *l->bias), ones (out_dim), ones (in_dim) };
-  if (!l->bias || !l->row || !l->column) {
+  *l = (struct layer) { in_dim, out_dim, w, calloc (out_dim, sizeof *l->bias), ones (out_dim), ones (in_dim),
+    calloc (in_dim, sizeof *l->product) };
+  if (!l->bias || !l->row || !l->column || !l->product) {
     layer_finish (l);
-    return fail_memory (err, "a linear's factors", (2 * out_dim + in_dim) * sizeof (double));
+    return fail_memory (err, "a linear's factors", (2 * out_dim + 2 * (size_t) in_dim) * sizeof (double));
   }
   for (uint32_t n = 0; bias && n < out_dim; n++)
     l->bias[n] = bias[n];
@@ -69,40 +70,62 @@ layer_finish (struct layer *l)
   free (l->bias);
   free (l->row);
   free (l->column);
+  free (l->product);
   memset (l, 0, sizeof *l);
 }
 
-/* Four sums, so that one addition need not wait for the other. */
+/* Eight sums, so that no addition waits for another and registers hold several. */
 static double
-dot (const float *w, const double *v, uint32_t n, uint32_t period)
+dot (const float *w, const double *v, uint32_t n)
 {
-  double sum[4] = { 0 };
-  for (uint32_t i = 0; i < n; i += period)
-    for (uint32_t k = 0; k < period; k++)
-      sum[k % 4] += w[i + k] * v[k];
-  return sum[0] + sum[1] + sum[2] + sum[3];
+  enum { SUMS = 8 };
+  double sum[SUMS] = { 0 };
+  uint32_t whole = n / SUMS * SUMS;
+  for (uint32_t i = 0; i < whole; i += SUMS)
+    for (uint32_t k = 0; k < SUMS; k++)
+      sum[k] += w[i + k] * v[i + k];
+  for (uint32_t i = whole; i < n; i++)
+    sum[0] += w[i] * v[i];
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
 void
 layer_shift (struct layer *l, const double *shift, uint32_t period)
 {
   for (size_t n = 0; n < l->out_dim; n++)
-    l->bias[n] += dot (l->w + n * l->in_dim, shift, l->in_dim, period);
+    for (uint32_t i = 0; i < l->in_dim; i += period)
+      l->bias[n] += dot (l->w + n * l->in_dim + i, shift, period);
+}
+
+/* The largest |w * factor|. Without their sign floats are ordered as their bits are, and of integers compilers find the
+ * largest several at a time. Infinity and NaN come out as what they are. */
+static float
+largest_product (const float *w, const float *factor, uint32_t n)
+{
+  int32_t most = 0;
+  for (uint32_t k = 0; k < n; k++) {
+    float product = w[k] * factor[k];
+    int32_t bits;
+    memcpy (&bits, &product, sizeof bits);
+    bits &= INT32_MAX;
+    most = bits > most ? bits : most;
+  }
+  float out;
+  memcpy (&out, &most, sizeof out);
+  return out;
 }
 
 bool
 layer_scale_columns (struct layer *l, const double *factor, uint32_t period, double smallest, double largest)
 {
   double most = 0;
+  for (uint32_t i = 0; i < l->in_dim; i++)
+    l->product[i] = (float) (factor[i % period] * l->column[i]);
   for (size_t n = 0; n < l->out_dim; n++) {
-    const float *w = l->w + n * l->in_dim;
-    double of_row[4] = { 0 }; /* as in dot */
-    for (uint32_t i = 0; i < l->in_dim; i += period)
-      for (uint32_t k = 0; k < period; k++) {
-        double size = fabs (w[i + k] * factor[k] * l->column[i + k]), *top = &of_row[k % 4];
-        *top = size > *top ? size : *top;
-      }
-    most = fmax (most, fmax (fmax (of_row[0], of_row[1]), fmax (of_row[2], of_row[3])) * fabs (l->row[n]));
+    double of_row = largest_product (l->w + n * l->in_dim, l->product, l->in_dim) * fabs (l->row[n]);
+    if (!isfinite (of_row))
+      return false;
+    most = fmax (most, of_row);
   }
   if (!(most == 0 || (most >= smallest && most <= largest)))
     return false;

@@ -28,6 +28,7 @@ struct layer {
   float *w;             /* (out_dim, in_dim) */
   double *bias;         /* (out_dim) */
   double *row, *column; /* (out_dim), (in_dim) */
+  float *product;       /* (in_dim), scratch: column times a factor */
 };
 
 /* Takes w over, also where it fails. bias: (out_dim) or NULL. */
