@@ -240,14 +240,12 @@ record_linear_reference (struct recorder *rec, const struct linear_call *call, v
 }
 
 /* (out_dim, in_dim) -> rows of `stride` with zeros behind */
-static void *
-pack_rows (const struct weight *shape, const struct weight_values *v, size_t *bytes)
+static void
+pack_rows (const struct weight *shape, const struct weight_values *v, uint8_t *out)
 {
   uint32_t in_dim = shape->in_dim;
-  size_t row_bytes = (size_t) shape->stride * store_size (shape->store);
-  *bytes = shape->out_dim * row_bytes;
-  uint8_t *out = calloc (1, *bytes);
-  for (size_t n = 0; out && n < shape->out_dim; n++) {
+  size_t size = store_size (shape->store), row_bytes = shape->stride * size;
+  for (size_t n = 0; n < shape->out_dim; n++) {
     uint8_t *row = out + n * row_bytes;
     if (shape->store == STORE_I8)
       memcpy (row, v->q + n * in_dim, in_dim);
@@ -255,8 +253,8 @@ pack_rows (const struct weight *shape, const struct weight_values *v, size_t *by
       half_from_floats ((uint16_t *) (void *) row, v->w + n * in_dim, in_dim);
     else
       memcpy (row, v->w + n * in_dim, in_dim * sizeof *v->w);
+    memset (row + in_dim * size, 0, row_bytes - in_dim * size);
   }
-  return out;
 }
 
 static enum weight_layout
@@ -311,22 +309,41 @@ quantize (const struct weight *shape, struct weight_values *v, const char *name,
   return true;
 }
 
+static size_t
+packed_bytes (const vit_device *dev, const struct weight *shape)
+{
+  return shape->layout == LAYOUT_PANELS ? linear_cpu_bytes (dev, shape)
+      : shape->layout == LAYOUT_LOOP    ? linear_loop_bytes (dev, shape)
+                                        : (size_t) shape->out_dim * shape->stride * store_size (shape->store);
+}
+
+/* Packs in the device's own memory where the CPU can write to it. */
+static bool
+create_data (vit_device *dev, const struct weight_values *v, const char *name, struct weight *out, vit_error *err)
+{
+  size_t bytes = packed_bytes (dev, out);
+  if (!buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err))
+    return false;
+  uint8_t *apart = out->data.map ? NULL : malloc (bytes), *to = out->data.map ? out->data.map : apart;
+  if (!to)
+    return fail_memory (err, name, bytes);
+  if (out->layout == LAYOUT_PANELS)
+    linear_cpu_pack (dev, out, v, to);
+  else if (out->layout == LAYOUT_LOOP)
+    linear_loop_pack (dev, out, v, to);
+  else
+    pack_rows (out, v, to);
+  bool ok = apart ? buffer_write (dev, &out->data, 0, apart, bytes, err) : buffer_flush (dev, &out->data, err);
+  free (apart);
+  return ok;
+}
+
 bool
 weight_fill (vit_device *dev, const float *w, const float *bias, const char *name, struct weight *out, vit_error *err)
 {
   struct weight_values v = { .w = w, .bias = bias };
-  size_t bytes = 0;
-  void *packed = NULL;
-  bool ok = out->store != STORE_I8 || quantize (out, &v, name, err);
-  if (ok) {
-    packed = out->layout == LAYOUT_PANELS ? linear_cpu_pack (dev, out, &v, &bytes)
-        : out->layout == LAYOUT_LOOP      ? linear_loop_pack (dev, out, &v, &bytes)
-                                          : pack_rows (out, &v, &bytes);
-    ok = packed || fail_memory (err, name, bytes);
-  }
-  ok = ok && buffer_create (dev, MEMORY_LOCAL, bytes, name, &out->data, err)
-      && buffer_write (dev, &out->data, 0, packed, bytes, err) && create_vectors (dev, &v, name, out, err);
-  free (packed);
+  bool ok = (out->store != STORE_I8 || quantize (out, &v, name, err)) && create_data (dev, &v, name, out, err)
+      && create_vectors (dev, &v, name, out, err);
   free (v.q);
   free (v.scales);
   if (!ok)

@@ -93,19 +93,45 @@ linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim)
       && out_dim >= lanes && packed_bytes (lanes, STORE_F32, in_dim, out_dim) <= UINT32_MAX;
 }
 
-/* Column c0 + n of one block, `blocks` of a panel's words; k: from `first` to BLOCK of the block, which begins at k0. */
-static void
-pack_column (uint8_t *blocks, uint32_t lanes, const struct weight *shape, const struct weight_values *v,
-    uint32_t column, uint32_t n, uint32_t k0, uint32_t first)
+/* Values of k from `first` to BLOCK of a block that begins at k0, of `lanes` columns. */
+static inline void
+transpose (float *restrict block, const float *restrict w, size_t in_dim, uint32_t first, uint32_t lanes)
 {
-  size_t row = (size_t) column * shape->in_dim + k0;
   for (uint32_t k = first; k < BLOCK; k++)
-    if (shape->store == STORE_I8)
-      ((int8_t *) blocks)[(k & ~3u) * lanes + 4 * n + (k & 3)] = v->q[row + k];
-    else if (shape->store == STORE_F16)
-      ((uint16_t *) (void *) blocks)[(k & ~1u) * lanes + 2 * n + (k & 1)] = half_from_float (v->w[row + k]);
-    else
-      ((float *) (void *) blocks)[k * lanes + n] = v->w[row + k];
+    for (uint32_t n = 0; n < lanes; n++)
+      block[k * lanes + n] = w[n * in_dim + k];
+}
+
+/* A compiler that knows how many lanes there are unrolls them. */
+static void
+pack_floats (float *block, uint32_t lanes, const float *w, size_t in_dim, uint32_t first)
+{
+  switch (lanes) {
+    case 4:
+      transpose (block, w, in_dim, first, 4);
+      break;
+    case 8:
+      transpose (block, w, in_dim, first, 8);
+      break;
+    default:
+      transpose (block, w, in_dim, first, 16);
+  }
+}
+
+static void
+pack_halves (uint16_t *block, uint32_t lanes, const float *w, size_t in_dim, uint32_t first)
+{
+  for (uint32_t n = 0; n < lanes; n++)
+    for (uint32_t k = first; k < BLOCK; k++)
+      block[(k & ~1u) * lanes + 2 * n + (k & 1)] = half_from_float (w[n * in_dim + k]);
+}
+
+static void
+pack_bytes (int8_t *block, uint32_t lanes, const int8_t *q, size_t in_dim, uint32_t first)
+{
+  for (uint32_t n = 0; n < lanes; n++)
+    for (uint32_t k = first; k < BLOCK; k++)
+      block[(k & ~3u) * lanes + 4 * n + (k & 3)] = q[n * in_dim + k];
 }
 
 /* One panel of columns from c0 on. Block b begins at k = BLOCK * b, the last one earlier where it would run over the
@@ -116,6 +142,7 @@ pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const st
   struct cut c = cut_k (shape->in_dim);
   size_t block_bytes = (size_t) BLOCK * lanes * store_size (shape->store), row = lanes * sizeof (float);
   uint8_t *at = panel;
+  memset (panel, 0, panel_bytes (lanes, shape->store, shape->in_dim));
   for (uint32_t b = 0; b < c.blocks * c.rounds; b++, at += block_bytes) {
     if (b % c.blocks == 0) {
       at += header_bytes (lanes, shape->store);
@@ -124,22 +151,31 @@ pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const st
       if (v->bias && shape->bias_rows == 1)
         memcpy (at - row, v->bias + c0, row);
     }
-    uint32_t k0 = min (b * BLOCK, shape->in_dim - BLOCK);
-    for (uint32_t n = 0; n < lanes; n++)
-      pack_column (at, lanes, shape, v, c0 + n, n, k0, k0 < b * BLOCK ? min (b * BLOCK - k0, BLOCK) : 0);
+    uint32_t k0 = min (b * BLOCK, shape->in_dim - BLOCK), first = min (b * BLOCK - k0, BLOCK);
+    size_t from = (size_t) c0 * shape->in_dim + k0;
+    if (shape->store == STORE_I8)
+      pack_bytes ((int8_t *) at, lanes, v->q + from, shape->in_dim, first);
+    else if (shape->store == STORE_F16)
+      pack_halves ((uint16_t *) (void *) at, lanes, v->w + from, shape->in_dim, first);
+    else
+      pack_floats ((float *) (void *) at, lanes, v->w + from, shape->in_dim, first);
   }
 }
 
-void *
-linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes)
+size_t
+linear_cpu_bytes (const vit_device *dev, const struct weight *shape)
+{
+  return packed_bytes (device_caps (dev)->subgroup_size, shape->store, shape->in_dim, shape->out_dim);
+}
+
+void
+linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, uint8_t *out)
 {
   uint32_t lanes = device_caps (dev)->subgroup_size, panels = ceil_div (shape->out_dim, lanes);
-  *bytes = packed_bytes (lanes, shape->store, shape->in_dim, shape->out_dim);
-  uint8_t *packed = calloc (1, *bytes);
-  for (uint32_t i = 0; packed && i < panels; i++)
-    pack_panel (packed + i * panel_bytes (lanes, shape->store, shape->in_dim), lanes, shape, v,
-        min (i * lanes, shape->out_dim - lanes));
-  return packed;
+  size_t panel = panel_bytes (lanes, shape->store, shape->in_dim);
+  for (uint32_t i = 0; i < panels; i++)
+    pack_panel (out + i * panel, lanes, shape, v, min (i * lanes, shape->out_dim - lanes));
+  memset (out + panels * panel, 0, linear_cpu_bytes (dev, shape) - panels * panel);
 }
 
 static enum shader

@@ -9,9 +9,10 @@
 /* Whether the device has such a kernel and it does this shape. */
 bool linear_cpu_suits (vit_device *dev, uint32_t in_dim, uint32_t out_dim);
 
-/* -> panels of columns, as cpu_linear.h says. NULL: out of memory. */
-void *linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes);
-
+/* Bytes of a weight's panels of columns, as cpu_linear.h says. */
+size_t linear_cpu_bytes (const vit_device *dev, const struct weight *shape);
+/* Writes all of them. */
+void linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, uint8_t *out);
 /* record_linear for such a weight: x and y are float. */
 bool record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err);
 

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/linear_loop.h"
 
-#include <stdlib.h>
+#include <string.h>
 
 #include "base/round.h"
 #include "cpu/cpu_loop.h"
@@ -47,8 +47,8 @@ linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim)
       && panel_bytes (caps->subgroup_size, STORE_F32, in_dim) <= UINT32_MAX / 2;
 }
 
-/* One panel of columns from c0 on; columns that aren't there are zero. Block b begins at k = BLOCK * b, the last one
- * earlier where it would run over the end; what the block before has done is zero in it. */
+/* One panel of columns from c0 on, into zeros; columns that aren't there stay zero. Block b begins at k = BLOCK * b, the last one
+ * earlier where it would run over the end; what the block before has done stays zero in it. */
 static void
 pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {
@@ -68,16 +68,23 @@ pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const st
   }
 }
 
-void *
-linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, size_t *bytes)
+size_t
+linear_loop_bytes (const vit_device *dev, const struct weight *shape)
+{
+  uint32_t lanes = device_caps (dev)->subgroup_size;
+  return num_panels (lanes, shape->out_dim) * panel_bytes (lanes, shape->store, shape->in_dim);
+}
+
+void
+linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, uint8_t *out)
 {
   uint32_t lanes = device_caps (dev)->subgroup_size;
   size_t panel = panel_bytes (lanes, shape->store, shape->in_dim);
-  *bytes = num_panels (lanes, shape->out_dim) * panel;
-  uint8_t *packed = calloc (1, *bytes);
-  for (uint32_t c = 0; packed && c < shape->out_dim; c += lanes)
-    pack_panel (packed + c / lanes * panel, lanes, shape, v, c);
-  return packed;
+  for (uint32_t i = 0; i < num_panels (lanes, shape->out_dim); i++) {
+    memset (out + i * panel, 0, panel);
+    if (i * lanes < shape->out_dim)
+      pack_panel (out + i * panel, lanes, shape, v, i * lanes);
+  }
 }
 
 static enum shader

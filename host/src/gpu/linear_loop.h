@@ -8,9 +8,10 @@
 #include "gpu/recorder.h"
 
 bool linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim);
-/* (out_dim, in_dim) packed into panels, to be freed; NULL: no memory. *bytes is set in any case. */
-void *linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v,
-    size_t *bytes);
+/* Bytes of a weight in panels. */
+size_t linear_loop_bytes (const vit_device *dev, const struct weight *shape);
+/* Writes all of them. */
+void linear_loop_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, uint8_t *out);
 bool record_linear_loop (struct recorder *rec, const struct linear_call *call, vit_error *err);
 
 #endif
