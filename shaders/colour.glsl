@@ -99,3 +99,11 @@ load_quad (uint row, uint i)
   uint before = odd_sample (blend_rows (rows, max (i, 1u) - 1u));
   return load_subsampled (row, i, before, blend_rows (rows, i), even_sample (blend_rows (rows, i + 1u)));
 }
+
+// Sums of weighted bytes, the weights in 22-bit fixed point, as RGBA8.
+uint
+pack (ivec3 rgb)
+{
+  rgb = clamp (rgb >> 22, 0, 255);
+  return uint (rgb.r) | (uint (rgb.g) << 8) | (uint (rgb.b) << 16);
+}

@@ -118,12 +118,16 @@ struct planes_params {
   int bias[3];                                /* R, G, B, rounding included */
 };
 
+#define VIT_FRAME_BLOCK                                                                                                \
+  4u /* rows that an invocation of the first pass makes along x, from an even row of chroma_y_phase */
+
 /* First pass, mostly the horizontal one: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
  * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then
  * (width, max_groups) coefficients; everything in units of 4 numbers, first in units of 4 pixels of the frame.
  * With VIT_FRAME_VERTICAL width counts quads of pixels, beginning at first_quad of the frame, and table y has a head
  * for each row; first counts the frame's rows then.
- * Dispatch: (width / 64 rounded up, num_rows) groups. */
+ * Dispatch: (width / 64 rounded up, (num_rows + chroma_y_phase) / VIT_FRAME_BLOCK rounded up) groups, or
+ * (.., num_rows) with VIT_FRAME_VERTICAL. */
 struct preprocess_h_params {
   uint width, num_rows; /* output pixels (or quads) a row, rows */
   uint out_stride;      /* words from one output row to the next, a multiple of 4 */
@@ -131,7 +135,7 @@ struct preprocess_h_params {
   uint kind; /* VIT_FRAME_ */
   VIT_STRUCT planes_params planes;
   uint fill;                 /* packed RGBA8, where a head has no groups */
-  uint first_quad, last_row; /* VIT_FRAME_VERTICAL: of the frame */
+  uint first_quad, last_row; /* of the frame; the quad for VIT_FRAME_VERTICAL */
 };
 
 /* Second pass, mostly the vertical one: rows -> normalised patch rows (patches, 3 * patch_h * patch_w), each channel,

@@ -5,13 +5,6 @@
 
 ivec3 sum;
 
-uint
-pack (ivec3 rgb)
-{
-  rgb = clamp (rgb >> 22, 0, 255);
-  return uint (rgb.r) | (uint (rgb.g) << 8) | (uint (rgb.b) << 16);
-}
-
 void
 accumulate (uint tap, quad q)
 {

@@ -132,13 +132,15 @@ bool
 record_preprocess_h (struct recorder *rec, struct span frame, struct span tables, struct span rows,
     const struct preprocess_h_params *p, vit_error *err)
 {
+  bool vertical = p->kind & VIT_FRAME_VERTICAL;
+  uint32_t blocks = ceil_div (p->num_rows + p->planes.chroma_y_phase, VIT_FRAME_BLOCK);
   struct dispatch d = {
     .shader = SHADER_preprocess_h,
     .spec = { 1, { p->kind } },
     .bind = { frame, tables, { 0 }, rows },
     .push = p,
     .push_size = sizeof *p,
-    .groups = { ceil_div (p->width, 64), p->num_rows, 1 },
+    .groups = { ceil_div (p->width, 64), vertical ? p->num_rows : blocks, 1 },
   };
   return recorder_dispatch (rec, &d, err);
 }

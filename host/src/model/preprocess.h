@@ -59,9 +59,8 @@ struct preprocess_plan {
   uint32_t
       tile_rows; /* of the frame, that VIT_TILE_SIDE rows of the input need at most; 0: the passes go the other way */
   struct preprocess_h_params h;
-  struct preprocess_v_params v;      /* out_first 0, out_stride 3 * patch_h * patch_w: image b of a batch writes at
+  struct preprocess_v_params v; /* out_first 0, out_stride 3 * patch_h * patch_w: image b of a batch writes at
                                       out_first = b * patches * out_stride */
-  uint32_t h_groups[3], v_groups[3]; /* workgroups to dispatch */
 };
 
 /* Fails with ARG (a plane that is NULL, a stride too small, a size of 0 or too large, a crop outside the picture, rules

@@ -321,7 +321,6 @@ plan_passes (struct preprocess_plan *plan, const struct vit_preprocess *rules, c
   v->last_row = h->num_rows - 1;
   plan->rows_size = (size_t) h->num_rows * h->out_stride * 4;
   plan->tile_rows = tile_rows (g);
-  memcpy (plan->h_groups, (uint32_t[]) { ceil_div (h->width, 64), h->num_rows, 1 }, sizeof plan->h_groups);
 }
 
 static void
@@ -339,7 +338,6 @@ plan_output (struct preprocess_plan *plan, const struct vit_preprocess *rules, u
     v->scale[c] = (float) (1.0 / (255.0 * rules->std[c]));
     v->offset[c] = (float) (-(double) rules->mean[c] / rules->std[c]);
   }
-  memcpy (plan->v_groups, (uint32_t[]) { (v->width + 255) / 256, v->height, 1 }, sizeof plan->v_groups);
 }
 
 static bool
