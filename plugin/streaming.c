@@ -157,11 +157,12 @@ push_next (gpointer element)
 
   if (ret == GST_FLOW_OK)
     ret = gst_pad_push (pad, buffer);
-  frameline_left (&self->line, ret);
   if (ret != GST_FLOW_OK) {
+    /* before the streaming thread hears of it, which may start the task anew at once */
     GST_DEBUG_OBJECT (self, "pausing: %s", gst_flow_get_name (ret));
     gst_pad_pause_task (pad);
   }
+  frameline_left (&self->line, ret);
 }
 
 static void
