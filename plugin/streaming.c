@@ -172,6 +172,15 @@ run_task (GstVitClassify * self)
     gst_pad_start_task (GST_BASE_TRANSFORM_SRC_PAD (self), push_next, self, NULL);
 }
 
+/* Both sides leave the line; the task has, when this returns. */
+static void
+rest (GstVitClassify * self)
+{
+  frameline_stop (&self->line);
+  if (self->line.threaded)
+    gst_pad_pause_task (GST_BASE_TRANSFORM_SRC_PAD (self));
+}
+
 /* ---- events and queries ---- */
 
 /* The streaming thread may be the only one to know of a failure downstream, and it won't come again. */
@@ -221,11 +230,11 @@ sink_event (GstBaseTransform * trans, GstEvent * event)
     case GST_EVENT_FLUSH_START:
       /* downstream first: it may hold the thread that pushes */
       ret = parent_class->sink_event (trans, event);
-      frameline_stop (&self->line);
-      if (self->line.threaded)
-        gst_pad_pause_task (trans->srcpad);
+      rest (self);
       return ret;
     case GST_EVENT_FLUSH_STOP:
+      /* once more: not everybody sends FLUSH_START first */
+      rest (self);
       ret = parent_class->sink_event (trans, event);
       forget_stream (self);
       frameline_clear (&self->line);

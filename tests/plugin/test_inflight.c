@@ -55,6 +55,27 @@ GST_START_TEST (test_flush_in_flight)
 }
 GST_END_TEST;
 
+/* A FLUSH_STOP that nothing announced finds threads at work on the frames that it drops. */
+GST_START_TEST (test_flush_stop_alone)
+{
+  GstCaps *caps;
+  GstHarness *h = batchcheck_harness ("vitclassify batch-size=2 batch-timeout=0", &caps);
+
+  for (guint round = 0; round < 300; round++) {
+    fakevit.collect_ms = round % 3;
+    for (guint n = 0; n < round % 4; n++)
+      batchcheck_push (h, caps, n);
+    fail_unless (gst_harness_push_event (h, gst_event_new_flush_stop (TRUE)));
+    batchcheck_push_segment (h);
+    while (gst_harness_buffers_in_queue (h) > 0)
+      gst_buffer_unref (gst_harness_pull (h));
+  }
+  batchcheck_push (h, caps, 5);
+  batchcheck_pull (h, 5);
+  batchcheck_finish (h, caps);
+}
+GST_END_TEST;
+
 GST_START_TEST (test_flush_while_gathering)
 {
   GstCaps *caps;
@@ -221,6 +242,7 @@ inflight_suite (void)
   suite_add_tcase (suite, tc);
   tcase_set_timeout (tc, 60);
   tcase_add_test (tc, test_flush_in_flight);
+  tcase_add_test (tc, test_flush_stop_alone);
   tcase_add_test (tc, test_flush_while_gathering);
   tcase_add_test (tc, test_stop_in_flight);
   tcase_add_test (tc, test_flow_from_downstream);
