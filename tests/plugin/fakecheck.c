@@ -46,3 +46,44 @@ fakecheck_classify (GstHarness * h, GstCaps * caps, enum fake_class corner, guin
   gst_buffer_unref (out);
 }
 
+void
+fakecheck_wait_for_submits (gint n)
+{
+  while (g_atomic_int_get (&fakevit.submits) < n)
+    g_usleep (1000);
+}
+
+struct push
+{
+  GstHarness *h;
+  guint n;
+};
+
+static gpointer
+push_all (gpointer data)
+{
+  struct push *push = data;
+  GstCaps *caps = gst_pad_get_current_caps (push->h->srcpad);
+  GstFlowReturn ret = GST_FLOW_OK;
+
+  for (guint i = 0; i < push->n && ret == GST_FLOW_OK; i++)
+    ret = gst_harness_push (push->h, common_frame (caps, fakecheck_corners[i % FAKE_CLASSES], i));
+  gst_caps_unref (caps);
+  g_free (push);
+  return GINT_TO_POINTER (ret);
+}
+
+GThread *
+fakecheck_push_in_thread (GstHarness * h, guint n)
+{
+  struct push *push = g_new (struct push, 1);
+
+  *push = (struct push) { h, n };
+  return g_thread_new ("pusher", push_all, push);
+}
+
+GstFlowReturn
+fakecheck_join (GThread * pusher)
+{
+  return GPOINTER_TO_INT (g_thread_join (pusher));
+}

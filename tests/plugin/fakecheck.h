@@ -21,4 +21,11 @@ void fakecheck_label (GstBuffer * buffer, const gchar * expected, const gchar * 
 void fakecheck_classify (GstHarness * h, GstCaps * caps, enum fake_class corner, guint n, gsize pad,
     const gchar * what);
 
+/* Until the engine was given n batches. */
+void fakecheck_wait_for_submits (gint n);
+
+/* Pushes n frames, the corners' colours in turn, in a thread of its own until one is refused; the join gives the flow. */
+GThread *fakecheck_push_in_thread (GstHarness * h, guint n);
+GstFlowReturn fakecheck_join (GThread * pusher);
+
 #endif

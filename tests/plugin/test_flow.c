@@ -30,24 +30,6 @@ GST_START_TEST (test_order_and_eos)
 }
 GST_END_TEST;
 
-static gpointer
-push_one (gpointer data)
-{
-  GstHarness *h = data;
-  GstCaps *caps = gst_pad_get_current_caps (h->srcpad);
-  GstFlowReturn ret = gst_harness_push (h, common_frame (caps, fakecheck_corners[FAKE_RED], 0));
-
-  gst_caps_unref (caps);
-  return GINT_TO_POINTER (ret);
-}
-
-static void
-wait_for_submits (gint n)
-{
-  while (g_atomic_int_get (&fakevit.submits) < n)
-    g_usleep (1000);
-}
-
 /* A flush while the device works: the frame is dropped at once, the next one gets its own result and not the old. */
 GST_START_TEST (test_flush_while_waiting)
 {
@@ -59,10 +41,10 @@ GST_START_TEST (test_flush_while_waiting)
   fakevit.hang = TRUE;
   caps = common_caps ("RGB", 16, 16, NULL);
   h = common_harness ("vitclassify inflight=1", gst_caps_ref (caps));
-  pusher = g_thread_new ("pusher", push_one, h);
-  wait_for_submits (1);
+  pusher = fakecheck_push_in_thread (h, 1);
+  fakecheck_wait_for_submits (1);
   fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
-  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (pusher)), GST_FLOW_FLUSHING);
+  fail_unless_equals_int (fakecheck_join (pusher), GST_FLOW_FLUSHING);
   fail_unless (gst_harness_push_event (h, gst_event_new_flush_stop (TRUE)));
   fail_unless_equals_int (gst_harness_buffers_in_queue (h), 0);
   fakevit.hang = FALSE;
@@ -88,10 +70,10 @@ GST_START_TEST (test_stop_while_waiting)
   fakecheck_reset ();
   fakevit.hang = TRUE;
   h = common_harness ("vitclassify inflight=1", common_caps ("RGB", 16, 16, NULL));
-  pusher = g_thread_new ("pusher", push_one, h);
-  wait_for_submits (1);
+  pusher = fakecheck_push_in_thread (h, 1);
+  fakecheck_wait_for_submits (1);
   fail_unless_equals_int (gst_element_set_state (h->element, GST_STATE_NULL), GST_STATE_CHANGE_SUCCESS);
-  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (pusher)), GST_FLOW_FLUSHING);
+  fail_unless_equals_int (fakecheck_join (pusher), GST_FLOW_FLUSHING);
   fail_unless_equals_int (fakevit.sessions, 0);
   common_teardown (h);
 }

@@ -2,27 +2,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "batchcheck.h"
 
-/* One more than the element holds. */
-static gpointer
-push_three (gpointer data)
-{
-  GstHarness *h = data;
-  GstCaps *caps = gst_pad_get_current_caps (h->srcpad);
-  GstFlowReturn ret = GST_FLOW_OK;
-
-  for (guint n = 0; n < 3 && ret == GST_FLOW_OK; n++)
-    ret = gst_harness_push (h, common_frame (caps, fakecheck_corners[n], n));
-  gst_caps_unref (caps);
-  return GINT_TO_POINTER (ret);
-}
-
-static void
-wait_for_submits (gint n)
-{
-  while (g_atomic_int_get (&fakevit.submits) < n)
-    g_usleep (1000);
-}
-
 /* A flush drops frames in every place: with the device, gathering, and in the pusher's hands; no old result returns. */
 GST_START_TEST (test_flush_in_flight)
 {
@@ -33,12 +12,13 @@ GST_START_TEST (test_flush_in_flight)
   for (guint round = 0; round < 5; round++) {
     g_atomic_int_set (&fakevit.hang, TRUE);
     fakevit.submits = 0;
-    pusher = g_thread_new ("pusher", push_three, h);
+    /* one more than the element holds */
+    pusher = fakecheck_push_in_thread (h, 3);
     /* what the last round left is with the device still */
     if (round == 0)
-      wait_for_submits (2);
+      fakecheck_wait_for_submits (2);
     fail_unless (gst_harness_push_event (h, gst_event_new_flush_start ()));
-    fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (pusher)), GST_FLOW_FLUSHING);
+    fail_unless_equals_int (fakecheck_join (pusher), GST_FLOW_FLUSHING);
     fail_unless (gst_harness_push_event (h, gst_event_new_flush_stop (TRUE)));
     fail_unless_equals_int (gst_harness_buffers_in_queue (h), 0);
     batchcheck_push_segment (h);
