@@ -1,6 +1,5 @@
 /* Kernels are tried before they are used: a wrong one and a slow one are given up, and both verdicts remembered. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -12,10 +11,11 @@
 #include "check.h"
 #include "gpu/cachefile.h"
 #include "gpu/pipelines.h"
+#include "gpu/memo_check.h"
 #include "gpu/test_device.h"
 #include "make_model.h"
 
-enum { CLASSES = 7, MAX_MODULES = 8 };
+enum { MAX_MODULES = 8 };
 
 /* A driver that compiles one kernel, the unrolled LayerNorm, into something else, or not before it is told to. */
 static struct {
@@ -167,31 +167,6 @@ classify (const char *cache_dir, float logits[CLASSES])
   vit_device_destroy (&device);
 }
 
-static void
-require_same (const float a[CLASSES], const float b[CLASSES])
-{
-  for (int i = 0; i < CLASSES; i++)
-    if (!(fabsf (a[i] - b[i]) <= 1e-4f))
-      check_failed ("logit %d is %g, expected %g", i, (double) a[i], (double) b[i]);
-}
-
-/* Turns a bit of what the folder remembers of kernels. */
-static void
-damage (const char *folder)
-{
-  char path[512] = "";
-  DIR *dir = opendir (folder);
-  REQUIRE (dir);
-  for (const struct dirent *e = readdir (dir); e; e = readdir (dir))
-    if (strncmp (e->d_name, "kernels-", 8) == 0)
-      snprintf (path, sizeof path, "%s/%s", folder, e->d_name);
-  closedir (dir);
-  FILE *f = fopen (path, "r+b");
-  REQUIRE (f);
-  REQUIRE (fseek (f, -3, SEEK_END) == 0 && fputc ('#', f) == '#');
-  REQUIRE (fclose (f) == 0);
-}
-
 /* Trials on the driver as it is. */
 static void
 test_right (float good[CLASSES])
@@ -204,9 +179,9 @@ test_right (float good[CLASSES])
   REQUIRE (wrong_warnings == 0 && slow_warnings == 0);
   unsigned tried = driver.compiled;
   classify (folder, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (driver.compiled > 0 && driver.compiled < tried); /* made, but not tried once more */
-  damage (folder);
+  memo_damage (folder);
   classify (folder, logits);
   REQUIRE (driver.compiled == tried);
   remove_folder (&folder);
@@ -219,19 +194,19 @@ test_wrong (const float good[CLASSES])
   char *folder = make_folder ();
   driver.wrong = true;
   classify (folder, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (wrong_warnings == 1 && driver.compiled == 1);
   classify (folder, logits); /* remembered: neither tried nor used nor told again */
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (wrong_warnings == 0 && driver.compiled == 0);
   driver.driver_version = 1; /* another driver may be right */
   classify (folder, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (wrong_warnings == 1);
   driver.driver_version = 2;
   driver.wrong = false;
   classify (folder, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (wrong_warnings == 0 && driver.compiled > 0);
   driver.driver_version = 0;
   remove_folder (&folder);
@@ -245,12 +220,12 @@ test_slow (const float good[CLASSES])
   setenv ("VIT_COMPILE_LIMIT_MS", "100", 1);
   driver.slow = true;
   classify (folder, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (slow_warnings == 1);
   unsetenv ("VIT_COMPILE_LIMIT_MS");
   driver.slow = true;
   classify (folder, logits); /* would wait for long if it tried once more */
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (slow_warnings == 0 && driver.compiled == 0);
   driver.slow = false;
   remove_folder (&folder);

@@ -1,6 +1,5 @@
 /* Timing kernels against each other: once, within bounds, remembered for this device and driver alone. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <dirent.h>
 #include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -9,10 +8,9 @@
 #include <vulkan/vulkan.h>
 
 #include "check.h"
+#include "gpu/memo_check.h"
 #include "gpu/test_device.h"
 #include "make_model.h"
-
-enum { CLASSES = 7 };
 
 /* The real driver, which says that it is a GPU's, of this version. */
 static uint32_t driver_version;
@@ -94,30 +92,6 @@ classify (const char *cache_dir, enum vit_tune tune, float logits[CLASSES])
   return shapes;
 }
 
-static void
-require_same (const float a[CLASSES], const float b[CLASSES])
-{
-  for (int i = 0; i < CLASSES; i++)
-    if (!(fabsf (a[i] - b[i]) <= 1e-4f))
-      check_failed ("logit %d is %g, expected %g", i, (double) a[i], (double) b[i]);
-}
-
-static void
-damage (const char *folder)
-{
-  char path[512] = "";
-  DIR *dir = opendir (folder);
-  REQUIRE (dir);
-  for (const struct dirent *e = readdir (dir); e; e = readdir (dir))
-    if (strncmp (e->d_name, "kernels-", 8) == 0)
-      snprintf (path, sizeof path, "%s/%s", folder, e->d_name);
-  closedir (dir);
-  FILE *f = fopen (path, "r+b");
-  REQUIRE (f);
-  REQUIRE (fseek (f, -3, SEEK_END) == 0 && fputc ('#', f) == '#');
-  REQUIRE (fclose (f) == 0);
-}
-
 int
 main (void)
 {
@@ -135,22 +109,22 @@ main (void)
   REQUIRE (classify (folder, VIT_TUNE_OFF, good) == 0);
   setenv ("VIT_TUNE_MS", "1", 1); /* too little for anything: nothing is remembered, and all goes on */
   uint32_t all = classify (folder, VIT_TUNE_AUTO, logits);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   if (all == 0 && kernels && strcmp (kernels, "plain") == 0)
     SKIP ("nothing to choose from");
   REQUIRE (all >= 4);
   setenv ("VIT_TUNE_MS", "60000", 1);
   REQUIRE (classify (folder, VIT_TUNE_AUTO, logits) == all);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (classify (folder, VIT_TUNE_AUTO, logits) == 0);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   REQUIRE (classify (folder, VIT_TUNE_OFF, logits) == 0);
   REQUIRE (classify (folder, VIT_TUNE_FULL, logits) == all);
-  damage (folder);
+  memo_damage (folder);
   REQUIRE (classify (folder, VIT_TUNE_AUTO, logits) == all);
   driver_version = 1;
   REQUIRE (classify (folder, VIT_TUNE_AUTO, logits) == all);
-  require_same (logits, good);
+  memo_require_same (logits, good);
   remove_folder (&folder);
   remove_folder (&model_folder);
   return check_status ();
