@@ -3,13 +3,29 @@
 #include "model/load.h"
 
 #include <float.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/share.h"
+
+/* Of one thread. */
 struct loader {
   vit_model *m;
   const struct checkpoint *file;
+  uint64_t parameters, bytes; /* loaded by it: numbers; device memory */
   vit_error *err;
+};
+
+/* Two blocks at a time: a CPU's cores may be busy with kernels, and each block under way takes the memory of a matrix. */
+enum { THREADS = 2 };
+
+/* What the threads share. */
+struct loading {
+  vit_model *m;
+  const struct checkpoint *file;
+  struct load_progress *progress;
+  pthread_mutex_t lock; /* of the model's sums */
 };
 
 /* ---- slots ---- */
@@ -25,7 +41,7 @@ read_slot (struct loader *l, enum slot slot, uint32_t block)
     return NULL;
   }
   if (checkpoint_read (l->file, slot, block, data, l->err)) {
-    l->m->parameters += count;
+    l->parameters += count;
     return data;
   }
   free (data);
@@ -52,7 +68,7 @@ upload_vector (struct loader *l, const void *data, size_t bytes, const char *nam
 {
   bool ok = buffer_create (l->m->dev, MEMORY_LOCAL, bytes, name, out, l->err)
       && buffer_write (l->m->dev, out, 0, data, bytes, l->err);
-  l->m->bytes += out->size;
+  l->bytes += out->size;
   return ok;
 }
 
@@ -113,7 +129,7 @@ upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weig
   }
   free (bias);
   layer_finish (layer);
-  m->bytes += weight_bytes (out);
+  l->bytes += weight_bytes (out);
   return ok;
 }
 
@@ -141,7 +157,7 @@ take_norm (struct loader *l, enum slot weight, uint32_t block, struct layer *lay
   if (ok && (out->folded = scale_columns (l, layer, gamma, m->cfg.dim)))
     layer_shift (layer, beta, m->cfg.dim);
   else if (ok) {
-    m->parameters -= 2 * (uint64_t) m->cfg.dim; /* read twice */
+    l->parameters -= 2 * (uint64_t) m->cfg.dim; /* read twice */
     ok = load_norm (l, weight, block, out);
   }
   free (gamma);
@@ -235,7 +251,7 @@ upload_embedding (struct loader *l, struct layer *layer)
     ok = weight_create (m->dev, m->outer, m->activations, layer->w, table, (uint32_t) tokens, layer->in_dim,
         layer->out_dim, slot_name (SLOT_PATCH_W), &m->patch_embed, l->err);
   }
-  m->bytes += weight_bytes (&m->patch_embed);
+  l->bytes += weight_bytes (&m->patch_embed);
   free (table);
   free (prefix);
   free (bias);
@@ -316,22 +332,52 @@ load_head (struct loader *l)
       && load_linear (l, SLOT_HEAD_W, NUM_SLOTS, NUM_SLOTS, 0, c->head_hidden, NULL, &m->head);
 }
 
+static bool
+load_block (struct loader *l, uint32_t i)
+{
+  const struct vit_config *c = &l->m->cfg;
+  struct block *b = &l->m->blocks[i];
+  return load_attention (l, i) && load_linear (l, SLOT_FC1_W, NUM_SLOTS, SLOT_NORM2_W, i, c->dim, &b->norm2, &b->fc1)
+      && load_linear (l, SLOT_FC2_W, SLOT_LS2, NUM_SLOTS, i, c->mlp_dim, NULL, &b->fc2);
+}
+
+static bool
+load_item (void *ctx, uint32_t i, vit_error *err)
+{
+  struct loading *all = ctx;
+  struct loader l = { .m = all->m, .file = all->file, .err = err };
+  bool ok = i < l.m->cfg.depth ? load_block (&l, i) : load_head (&l);
+  pthread_mutex_lock (&all->lock);
+  all->m->parameters += l.parameters;
+  all->m->bytes += l.bytes;
+  pthread_mutex_unlock (&all->lock);
+  return ok;
+}
+
+static void
+tell (void *ctx, uint32_t i)
+{
+  struct load_progress *p = ((struct loading *) ctx)->progress;
+  progress_set (&p->layers, i + 1);
+  progress_set (&p->kernels, compile_done (p->compile));
+}
+
 bool
 load_network (vit_model *m, const struct checkpoint *file, struct load_progress *progress, vit_error *err)
 {
-  struct loader l = { m, file, err };
   const struct vit_config *c = &m->cfg;
+  struct loading all = { .m = m, .file = file, .progress = progress };
+  struct loader first = { .m = m, .file = file, .err = err };
   if (c->pool != POOL_TOKEN)
     m->folds &= ~(uint32_t) FOLD_LAST;
   if (!m->blocks && !(m->blocks = calloc (c->depth, sizeof *m->blocks)))
     return fail_memory (err, "the blocks", c->depth * sizeof *m->blocks);
-  bool ok = load_embedding (&l);
-  for (uint32_t i = 0; ok && i < c->depth; i++) {
-    struct block *b = &m->blocks[i];
-    progress_set (&progress->layers, i + 1);
-    progress_set (&progress->kernels, compile_done (progress->compile));
-    ok = load_attention (&l, i) && load_linear (&l, SLOT_FC1_W, NUM_SLOTS, SLOT_NORM2_W, i, c->dim, &b->norm2, &b->fc1)
-        && load_linear (&l, SLOT_FC2_W, SLOT_LS2, NUM_SLOTS, i, c->mlp_dim, NULL, &b->fc2);
-  }
-  return ok && load_head (&l);
+  bool ok = load_embedding (&first); /* what is folded there the others want to know */
+  m->parameters += first.parameters;
+  m->bytes += first.bytes;
+  pthread_mutex_init (&all.lock, NULL);
+  struct share work = { .num = c->depth + 1, .threads = THREADS, .ctx = &all, .item = load_item, .before = tell };
+  ok = ok && share_out (&work, err);
+  pthread_mutex_destroy (&all.lock);
+  return ok;
 }
