@@ -5,15 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "gpu/memo.h"
 #include "gpu/trial.h"
 #include "gpu/trust.h"
 
-/* Of the CPU: on a busy machine the clock on the wall says nothing of a kernel. An unrolled kernel takes about a second of lavapipe 22.3.6 and up to 28 s of some of 26.x; a kernel that takes longer
- * than this costs a user more than it ever gives back. VIT_COMPILE_LIMIT_MS overrides it. */
+/* Of the CPU: on a busy machine the clock on the wall says nothing of a kernel. An unrolled kernel takes lavapipe 22.3.6
+ * up to 2 s and some of 26.x up to 28 s; one that takes longer than this costs a user more than it ever gives back.
+ * VIT_COMPILE_LIMIT_MS overrides it. */
 enum {
   LIMIT_MS = 20000,
   PATIENCE = 10, /* times the limit, by the clock on the wall: a driver that hangs uses no CPU */
@@ -53,14 +54,6 @@ struct compile {
   uint32_t num_workers, space;
   struct compile *next_late; /* of the device's list of those with threads left behind */
 };
-
-static uint64_t
-clock_ms (clockid_t clock)
-{
-  struct timespec t;
-  clock_gettime (clock, &t);
-  return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
-}
 
 static void
 unref (struct compile *c)
@@ -153,8 +146,7 @@ work (struct compile *c, uint32_t *current)
     uint32_t i = *current = c->next++;
     bool tries = c->plan.pipelines[i].special >= 0 && trust_recall (c->dev, &c->plan.pipelines[i]) == VERDICT_NONE;
     vit_error err = { 0 };
-    c->items[i] =
-        (struct item) { tries ? TRYING : MAKING, clock_ms (CLOCK_MONOTONIC), clock_ms (CLOCK_PROCESS_CPUTIME_ID) };
+    c->items[i] = (struct item) { tries ? TRYING : MAKING, now_ms (), clock_ms (CLOCK_PROCESS_CPUTIME_ID) };
     pthread_mutex_unlock (&c->lock);
     bool ok = do_item (c, i, tries, &twin, &err);
     pthread_mutex_lock (&c->lock);
@@ -301,7 +293,7 @@ static uint32_t
 check_items (struct compile *c)
 {
   uint32_t busy = 0, left = 0;
-  uint64_t now = clock_ms (CLOCK_MONOTONIC), cpu = clock_ms (CLOCK_PROCESS_CPUTIME_ID);
+  uint64_t now = now_ms (), cpu = clock_ms (CLOCK_PROCESS_CPUTIME_ID);
   for (uint32_t i = 0; i < c->next; i++)
     busy += c->items[i].state == TRYING || c->items[i].state == MAKING;
   for (uint32_t i = 0; i < c->next; i++) {
@@ -317,7 +309,7 @@ check_items (struct compile *c)
 static void
 wait_a_while (struct compile *c)
 {
-  uint64_t due_ms = clock_ms (CLOCK_MONOTONIC) + 100;
+  uint64_t due_ms = now_ms () + 100;
   struct timespec due = { .tv_sec = (time_t) (due_ms / 1000), .tv_nsec = (long) (due_ms % 1000) * 1000000 };
   pthread_cond_timedwait (&c->changed, &c->lock, &due);
 }

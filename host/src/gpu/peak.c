@@ -1,7 +1,6 @@
 /* Measures what a device can do at best: multiply-adds in registers, bytes copied. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <time.h>
-
+#include "base/clock.h"
 #include "gpu/recorder.h"
 
 enum {
@@ -11,22 +10,14 @@ enum {
 };
 #define LONG_ENOUGH_MS 20.0 /* against the time of a submit, and for clocks to rise */
 
-static double
-now_ms (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (double) t.tv_sec * 1e3 + (double) t.tv_nsec * 1e-6;
-}
-
 /* By the host's clock, which every device has. */
 static bool
 run_timed (struct recorder *rec, double *ms, vit_error *err)
 {
-  double start = now_ms ();
+  uint64_t start = now_ns ();
   if (!recorder_run (rec, err))
     return false;
-  *ms = now_ms () - start;
+  *ms = (double) (now_ns () - start) * 1e-6;
   return true;
 }
 

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/round.h"
 #include "gpu/half.h"
 
@@ -120,14 +120,6 @@ struct question {
   uint32_t runs;
   uint64_t limit_ms;
 };
-
-static uint64_t
-now_ms (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
-}
 
 static bool
 time_special (vit_device *dev, struct pair *p, enum store store, record_fn record, const void *ctx,

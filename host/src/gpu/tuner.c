@@ -5,21 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "gpu/memo.h"
 #include "gpu/trial.h"
 #include "gpu/trust.h"
 
 enum { AUTO_MS = 2000, FULL_MS = 30000, RUNS = 5 };
-
-static uint64_t
-now_ms (void)
-{
-  struct timespec t;
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (uint64_t) t.tv_sec * 1000u + (uint64_t) t.tv_nsec / 1000000u;
-}
 
 static void
 linear_key (char key[MEMO_TEXT], const struct weight *w, enum store x, enum store y, const struct linear_params *p)
@@ -151,7 +143,8 @@ tune_call (vit_device *dev, const struct special *s, uint64_t until_ms, vit_erro
       return false;
     if (!right)
       continue;
-    if (!trial_time (dev, &call, RUNS, until_ms - now_ms (), &ms, err))
+    uint64_t now = now_ms (); /* the trial may have compiled for long */
+    if (!trial_time (dev, &call, RUNS, now < until_ms ? until_ms - now : 0, &ms, err))
       return false;
     if (ms > 0 && (!best || ms < best_ms)) {
       best = kernel_name (&call);

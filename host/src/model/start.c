@@ -87,7 +87,6 @@ start_network (vit_model *m, const struct checkpoint *file, const struct vit_mod
       break;
     if (!progress.kernels.total)
       progress.kernels = progress_begin (call, ctx, VIT_PHASE_COMPILE, compile_total (progress.compile));
-    m->folds = wanted;
     ok = load_network (m, file, &progress, err);
     if (!ok)
       compile_stop (progress.compile);

@@ -59,6 +59,5 @@ bool slot_wait (struct slot *s, uint64_t timeout_ns, vit_error *err);
 bool slot_preprocess (struct slot *s, vit_error *err);
 const float *slot_logits (const struct slot *s, uint32_t index);
 uint64_t slot_bytes (const struct slot *s);
-uint64_t now_ns (void);
 
 #endif
