@@ -1,14 +1,14 @@
 // The activations of a linear's epilogue.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-// erf by Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: |error| <= 1.5e-7.
+// x Phi (x) = max (x, 0) - a Phi (-a), where a = |x| and Phi is the normal distribution's. log2 (Phi (-a)) is all but a
+// parabola: this polynomial, fitted for the least error in the product, leaves 4.6e-7, and falls for ever.
 float
-erf (float x)
+gelu (float x)
 {
   float a = abs (x);
-  float t = 1.0 / (1.0 + 0.3275911 * a);
-  float poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
-  return sign (x) * (1.0 - poly * exp (-a * a));
+  float log_phi = -1.0000377 + a * (-1.1507878 + a * (-0.45999238 + a * (-0.051827453 + a * (0.007084586 - a * 0.00047331356))));
+  return max (x, 0.0) - a * exp2 (log_phi);
 }
 
 float
@@ -22,7 +22,7 @@ activate (float x, uint act)
 {
   switch (act) {
   case VIT_ACT_GELU_ERF:
-    return 0.5 * x * (1.0 + erf (x * 0.7071067811865475));
+    return gelu (x);
   case VIT_ACT_GELU_TANH: // Hendrycks and Gimpel, Gaussian Error Linear Units, equation 2
     return 0.5 * x * (1.0 + tanh_safe (0.7978845608028654 * (x + 0.044715 * x * x * x)));
   case VIT_ACT_GELU_QUICK:

@@ -9,6 +9,15 @@
 #include "activation.glsl"
 #include "tile_words.glsl"
 
+// What one load of w brings: 16 bytes, or 8 that are 8 elements as well and halves in shared memory.
+#ifdef W_I8
+#define W_LOADED uvec2
+#define W_WORDS(v) halves_of (v)
+#else
+#define W_LOADED uvec4
+#define W_WORDS(v) (v)
+#endif
+
 // One workgroup makes BM x BN outputs, one invocation TM x TN of them, in float registers that begin as bias and
 // residual. BK steps of k at a time lie in shared memory, columns of the tile side by side, so that an invocation reads
 // four rows (columns) in one load; two halves that follow each other along k share a word, which needs no 16-bit memory
@@ -28,8 +37,8 @@ layout (constant_id = 8) const uint ACT = VIT_ACT_NONE;
 layout (constant_id = 9) const uint FLAGS = 0; // VIT_TILE_
 
 layout (std430, binding = 0) readonly buffer X { uvec4 x[]; };    // rows of in_dim
-layout (std430, binding = 1) readonly buffer W { uvec4 w[]; };    // rows of in_dim with zeros behind
-layout (std430, binding = 2) readonly buffer B { vec4 bias[]; };  // (bias_rows, out_dim)
+layout (std430, binding = 1) readonly buffer W { W_LOADED w[]; };  // rows of in_dim with zeros behind
+layout (std430, binding = 2) readonly buffer B { vec4 bias[]; };  // (bias_rows, out_dim), after the scales of W_I8
 layout (std430, binding = 3) buffer Y { Y_VEC4 y[]; };            // rows of out_dim
 layout (std430, binding = 3) buffer Y1 { Y_DATA y1[]; };
 layout (push_constant) uniform P { linear_params p; };
@@ -38,14 +47,14 @@ const bool ADD = (FLAGS & VIT_TILE_ADD) != 0, BIAS = (FLAGS & VIT_TILE_BIAS) != 
 const bool TAIL = (FLAGS & VIT_TILE_TAIL) != 0, SINGLE = (FLAGS & VIT_TILE_SINGLE) != 0;
 const bool TABLE = (FLAGS & VIT_TILE_TABLE) != 0, NORM = (FLAGS & VIT_TILE_NORM) != 0;
 const uint T = THREADS / SPLIT, NT = BN / TN, MT = BM / TM;
-// elements of k in 16 bytes; rows of words that BK takes; uvec4s of a row of the tile, one more than needed so that
+// elements of k in a load; rows of words that BK takes; uvec4s of a row of the tile, one more than needed so that
 // the four words of a load are stored to different banks
 #ifdef X_F16
 const uint XE = 8, XR = BK / 2;
 #else
 const uint XE = 4, XR = BK;
 #endif
-#ifdef W_F16
+#if defined(W_F16) || defined(W_I8)
 const uint WE = 8, WR = BK / 2;
 #else
 const uint WE = 4, WR = BK;
@@ -60,7 +69,8 @@ uint t = gl_LocalInvocationIndex % T, slice = gl_LocalInvocationIndex / T;
 uint row0 = gl_WorkGroupID.y * BM, col0 = gl_WorkGroupID.x * BN;
 uint mt = t / NT, nt = t % NT;
 vec4 acc[TM][TN / 4];
-uvec4 next_x[NX], next_w[NW];
+uvec4 next_x[NX];
+W_LOADED next_w[NW];
 
 // Where row i and group of columns j of the accumulators belong.
 uint

@@ -14,6 +14,15 @@ without_tail (uvec4 v, uint k)
 #endif
 }
 
+uvec4
+halves_of (uvec2 bytes) // exactly
+{
+  ivec4 a = bitfieldExtract (ivec4 (bytes.x, bytes.x >> 8, bytes.x >> 16, bytes.x >> 24), 0, 8);
+  ivec4 b = bitfieldExtract (ivec4 (bytes.y, bytes.y >> 8, bytes.y >> 16, bytes.y >> 24), 0, 8);
+  return uvec4 (packHalf2x16 (vec2 (a.xy)), packHalf2x16 (vec2 (a.zw)), packHalf2x16 (vec2 (b.xy)),
+      packHalf2x16 (vec2 (b.zw)));
+}
+
 #include "tile_norm.glsl"
 
 // Rows, columns and steps over the edge read the last ones instead: every address is inside.
@@ -41,11 +50,12 @@ put (uint base, uint k0)
     [[unroll]] for (uint j = 0; j < 4; j++)
       tile_put (base + (at % (BK / XE) * 4 + j) * XC, at / (BK / XE), v[j]);
   }
-  [[unroll]] for (uint i = 0; i < NW; i++)
-    [[unroll]] for (uint j = 0; j < 4; j++) {
-      uint at = t + i * T;
-      tile_put (base + XR * XC + (at % (BK / WE) * 4 + j) * WC, at / (BK / WE), next_w[i][j]);
-    }
+  [[unroll]] for (uint i = 0; i < NW; i++) {
+    uint at = t + i * T;
+    uvec4 v = W_WORDS (next_w[i]);
+    [[unroll]] for (uint j = 0; j < 4; j++)
+      tile_put (base + XR * XC + (at % (BK / WE) * 4 + j) * WC, at / (BK / WE), v[j]);
+  }
 }
 
 // Four values of step k.
@@ -62,7 +72,7 @@ get_x (uint base, uint k, uint group)
 vec4
 get_w (uint base, uint k, uint group)
 {
-#ifdef W_F16
+#if defined(W_F16) || defined(W_I8)
   return tile_halves (base + XR * XC + k / 2 * WC + group * NT + nt, k % 2);
 #else
   return tile_floats (base + XR * XC + k * WC + group * NT + nt);

@@ -8,19 +8,21 @@
 static enum shader
 tile_shader (const struct caps *caps, const struct linear_call *c)
 {
-  static const enum shader of_floats[2][2] = {
+  static const enum shader of_floats[3][2] = {
     [STORE_F32] = { SHADER_linear_tile_xf_wf_yf, NUM_SHADERS },
     [STORE_F16] = { SHADER_linear_tile_xf_wh_yf, SHADER_linear_tile_xf_wh_yh },
+    [STORE_I8] = { SHADER_linear_tile_xf_wq_yf, SHADER_linear_tile_xf_wq_yh },
   };
-  static const enum shader of_halves[2][2] = {
-    [false] = { SHADER_linear_tile_xh_wh_yf, SHADER_linear_tile_xh_wh_yh },
-    [true] = { SHADER_linear_tile_a16_xh_wh_yf, SHADER_linear_tile_a16_xh_wh_yh },
+  static const enum shader of_halves[2][3][2] = {
+    [false] = { [STORE_F32] = { NUM_SHADERS, NUM_SHADERS },
+        [STORE_F16] = { SHADER_linear_tile_xh_wh_yf, SHADER_linear_tile_xh_wh_yh },
+        [STORE_I8] = { SHADER_linear_tile_xh_wq_yf, SHADER_linear_tile_xh_wq_yh } },
+    [true] = { [STORE_F32] = { NUM_SHADERS, NUM_SHADERS },
+        [STORE_F16] = { SHADER_linear_tile_a16_xh_wh_yf, SHADER_linear_tile_a16_xh_wh_yh },
+        [STORE_I8] = { SHADER_linear_tile_a16_xh_wq_yf, SHADER_linear_tile_a16_xh_wq_yh } },
   };
-  if (c->weight->store == STORE_I8)
-    return NUM_SHADERS;
-  if (c->x_store == STORE_F32)
-    return of_floats[c->weight->store][c->y_store];
-  return c->weight->store == STORE_F16 ? of_halves[caps->float16][c->y_store] : NUM_SHADERS;
+  return c->x_store == STORE_F32 ? of_floats[c->weight->store][c->y_store]
+                                 : of_halves[caps->float16][c->weight->store][c->y_store];
 }
 
 static uint32_t
@@ -35,12 +37,12 @@ threads_of (const struct tile_shape *s)
   return s->split * (s->bm / s->tm) * (s->bn / s->tn);
 }
 
-/* Of shared memory; the arithmetic of the shader's declarations. */
+/* Of shared memory, where bytes are halves; the arithmetic of the shader's declarations. */
 static uint32_t
 shared_bytes (const struct linear_call *c, const struct tile_shape *s, uint32_t stages)
 {
-  uint32_t bytes =
-      step_of (c, s) * ((s->bm + 4) * store_size (c->x_store) + (s->bn + 4) * store_size (c->weight->store));
+  uint32_t w_size = c->weight->store == STORE_F32 ? 4 : 2;
+  uint32_t bytes = step_of (c, s) * ((s->bm + 4) * store_size (c->x_store) + (s->bn + 4) * w_size);
   uint32_t tiles = s->split * stages * bytes, sums = s->split > 1 ? s->bm * s->bn * (uint32_t) sizeof (float) : 0;
   uint32_t norms = c->p.norm ? threads_of (s) * (uint32_t) sizeof (float) + s->bm * 2 * (uint32_t) sizeof (float) : 0;
   return (tiles > sums ? tiles : sums) + norms;
@@ -66,8 +68,10 @@ linear_tile_suits (const vit_device *dev, const struct linear_call *c, const str
   const struct caps *caps = device_caps (dev);
   const struct tile_shape *s = k->shape;
   return !caps->plain && c->weight->layout == LAYOUT_ROWS && tile_shader (caps, c) != NUM_SHADERS
-      && !(c->p.norm && c->x_store == STORE_F16) && !(c->p.bias_rows > 1 && !by_fours (c))
-      && c->p.x_first % ROW_ALIGN == 0 && c->p.x_stride % ROW_ALIGN == 0 && (c->y_store == STORE_F32 || by_fours (c))
+      && !(c->p.norm && c->x_store == STORE_F16)
+      && !(c->p.bias_rows > 1 && (!by_fours (c) || c->weight->store == STORE_I8))
+      && !(c->weight->store == STORE_I8 && !by_fours (c)) && c->p.x_first % ROW_ALIGN == 0
+      && c->p.x_stride % ROW_ALIGN == 0 && (c->y_store == STORE_F32 || by_fours (c))
       && threads_of (s) <= caps->max_invocations && fits_registers (c, s) && shared_bytes (c, s, 1) <= caps->max_shared;
 }
 
@@ -91,7 +95,7 @@ record_linear_tile (struct recorder *rec, const struct linear_call *c, const str
   struct dispatch d = {
     .shader = tile_shader (caps, c),
     .spec = { 10, { threads_of (s), s->bm, s->bn, step, s->tm, s->tn, s->split, stages, p->act, flags } },
-    .bind = { c->x, span_all (&w->data), span_all (w->bias_rows ? &w->bias : &w->data), c->y },
+    .bind = { c->x, span_all (&w->data), span_all (w->bias_rows || w->store == STORE_I8 ? &w->bias : &w->data), c->y },
     .push = p,
     .push_size = sizeof *p,
     /* columns first: weights stay in the cache while rows stream by */
