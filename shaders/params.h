@@ -118,8 +118,8 @@ struct planes_params {
   int bias[3];                                /* R, G, B, rounding included */
 };
 
-#define VIT_FRAME_BLOCK                                                                                                \
-  4u /* rows that an invocation of the first pass makes along x, from an even row of chroma_y_phase */
+/* Rows that an invocation of the first pass makes along x; a block begins on an even row of chroma_y_phase. */
+#define VIT_FRAME_BLOCK 4u
 
 /* First pass, mostly the horizontal one: a frame's planes -> rows of packed RGBA8 words, (num_rows, out_stride).
  * Bindings: 0 the frame as words, 1 tables, 3 out. Table x is at taps_offset: width heads {first, groups, 0, 0}, then

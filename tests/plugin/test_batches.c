@@ -200,6 +200,49 @@ GST_START_TEST (test_interval_in_a_batch)
 }
 GST_END_TEST;
 
+/* Frames that are late leave without a result, and those around them fill the batch. */
+GST_START_TEST (test_late_frames_in_a_batch)
+{
+  GstCaps *caps;
+  GstHarness *h = batchcheck_harness ("vitclassify batch-size=4 inflight=2 batch-timeout=100000000000", &caps);
+
+  batchcheck_push (h, caps, 0);
+  /* until 2 x 30 ms and a frame after the first: frames 1 and 2 */
+  gst_harness_push_upstream_event (h, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 30 * GST_MSECOND, 0));
+  for (guint n = 1; n < 6; n++)
+    batchcheck_push (h, caps, n);
+  for (guint n = 0; n < 6; n++) {
+    GstBuffer *out = gst_harness_pull (h);
+
+    fakecheck_label (out, n == 1 || n == 2 ? NULL : fakevit_labels[n], "late or not");
+    fail_unless_equals_uint64 (GST_BUFFER_PTS (out), n * BATCHCHECK_FRAME);
+    gst_buffer_unref (out);
+  }
+  batchcheck_sizes ((const guint[]) { 4 }, 1);
+  batchcheck_finish (h, caps);
+}
+GST_END_TEST;
+
+/* A late frame does not end the patience of those that gather: they go when the first has waited long enough. */
+GST_START_TEST (test_late_frames_and_timeout)
+{
+  GstCaps *caps;
+  GstHarness *h = batchcheck_harness ("vitclassify batch-size=4 inflight=2 batch-timeout=20000000", &caps);
+
+  gst_harness_push_upstream_event (h, gst_event_new_qos (GST_QOS_TYPE_UNDERFLOW, 2.0, 1, 0));
+  for (guint n = 0; n < 3; n++)
+    batchcheck_push (h, caps, n);
+  for (guint n = 0; n < 3; n++) {
+    GstBuffer *out = gst_harness_pull (h);
+
+    fakecheck_label (out, n < 2 ? NULL : fakevit_labels[n], "late or not");
+    gst_buffer_unref (out);
+  }
+  batchcheck_sizes ((const guint[]) { 1 }, 1);
+  batchcheck_finish (h, caps);
+}
+GST_END_TEST;
+
 /* ---- errors ---- */
 
 static void
@@ -345,6 +388,8 @@ batches_suite (void)
   tcase_add_test (tc, test_order_at_random);
   tcase_add_test (tc, test_events_keep_their_place);
   tcase_add_test (tc, test_interval_in_a_batch);
+  tcase_add_test (tc, test_late_frames_in_a_batch);
+  tcase_add_test (tc, test_late_frames_and_timeout);
   tcase_add_test (tc, test_bad_frame_in_a_batch);
   tcase_add_test (tc, test_failing_batch);
   tcase_add_test (tc, test_stats);

@@ -61,6 +61,30 @@ GST_START_TEST (test_flush_while_waiting)
 }
 GST_END_TEST;
 
+/* The element asks for a result rarely enough to sleep, and often enough to notice a state change. */
+GST_START_TEST (test_waiting_is_asleep)
+{
+  static const gchar *const lines[] = { "vitclassify inflight=1", "vitclassify", "vitclassify batch-size=2 inflight=3" };
+
+  for (guint i = 0; i < G_N_ELEMENTS (lines); i++) {
+    GstCaps *caps = common_caps ("RGB", 16, 16, NULL);
+    GstHarness *h;
+
+    fakecheck_reset ();
+    h = common_harness (lines[i], gst_caps_ref (caps));
+    fakevit.collect_ms = 300;
+    for (guint n = 0; n < 2; n++)
+      fail_unless_equals_int (gst_harness_push (h, common_frame (caps, fakecheck_corners[n], n)), GST_FLOW_OK);
+    for (guint n = 0; n < 2; n++)
+      gst_buffer_unref (gst_harness_pull (h));
+    /* two batches of 300 ms in steps of 40 and more */
+    fail_unless (fakevit.polls <= 2 * 300 / 40, "%s: %d polls", lines[i], fakevit.polls);
+    gst_caps_unref (caps);
+    common_teardown (h);
+  }
+}
+GST_END_TEST;
+
 /* The same for going down while the device works. */
 GST_START_TEST (test_stop_while_waiting)
 {
@@ -274,6 +298,7 @@ flow_suite (void)
   tcase_set_timeout (tc, 60);
   tcase_add_test (tc, test_order_and_eos);
   tcase_add_test (tc, test_flush_while_waiting);
+  tcase_add_test (tc, test_waiting_is_asleep);
   tcase_add_test (tc, test_stop_while_waiting);
   tcase_add_test (tc, test_gap);
   tcase_add_test (tc, test_interval_and_carry_over);
