@@ -59,7 +59,7 @@ bool slot_present (const struct vit_config *cfg, enum slot slot);
 /* Elements of one slot (of one block). */
 size_t slot_count (const struct vit_config *cfg, enum slot slot);
 bool slot_per_block (enum slot slot);
-const char *slot_name (enum slot slot); /* "blocks.%u.attn.qkv.weight": timm's, for messages */
+const char *slot_name (enum slot slot); /* "blocks.*.attn.qkv.weight": timm's, for messages; of any block */
 /* Reads a slot as float, fused, ordered and resampled as said above, into out[slot_count]. NaN or infinity fails,
  * naming the file's tensor and the index. */
 bool checkpoint_read (const struct checkpoint *c, enum slot slot, uint32_t block, float *out, vit_error *err);
