@@ -373,8 +373,8 @@ report (const struct bench *b, const struct shares *rounds)
   g_print ("CPU a frame, us: element %.0f (%.0f with the source, %.0f pushing), source %.0f, sink %.0f, bus %.0f\n",
       element, s.bringing, s.pushing, s.source, s.sink, s.bus);
   if (s.caller > 0)
-    g_print ("    the bare engine's caller %.0f, the driver's threads %.0f\n", s.caller,
-        s.all - element - s.source - s.sink - s.bus);
+    g_print ("    beside what the bare engine's caller takes, %.0f, the element has %.0f; the driver's threads %.0f\n",
+        s.caller, element - s.caller, s.all - element - s.source - s.sink - s.bus);
   if (b->options.most_us == 0 || element <= b->options.most_us)
     return TRUE;
   g_printerr ("pipeline: the element takes %.0f us of CPU a frame, expected %u at most\n", element, b->options.most_us);
