@@ -46,6 +46,7 @@ layout (push_constant) uniform P { linear_params p; };
 const bool ADD = (FLAGS & VIT_TILE_ADD) != 0, BIAS = (FLAGS & VIT_TILE_BIAS) != 0;
 const bool TAIL = (FLAGS & VIT_TILE_TAIL) != 0, SINGLE = (FLAGS & VIT_TILE_SINGLE) != 0;
 const bool TABLE = (FLAGS & VIT_TILE_TABLE) != 0, NORM = (FLAGS & VIT_TILE_NORM) != 0;
+const bool PACKED = (FLAGS & VIT_TILE_PACKED) != 0;
 const uint T = THREADS / SPLIT, NT = BN / TN, MT = BM / TM;
 // elements of k in a load; rows of words that BK takes; uvec4s of a row of the tile, one more than needed so that
 // the four words of a load are stored to different banks
@@ -103,6 +104,7 @@ multiply (uint base)
   }
 }
 
+#include "tile_packed.glsl"
 #include "tile_sums.glsl"
 
 void
@@ -119,7 +121,10 @@ main ()
     put (slice * STAGES * STAGE + base, k);
     barrier ();
     fetch (k + SPLIT * BK);
-    multiply (slice * STAGES * STAGE + base);
+    if (PACKED)
+      multiply_packed (slice * STAGES * STAGE + base);
+    else
+      multiply (slice * STAGES * STAGE + base);
     if (STAGES == 2)
       base = STAGE - base;
   }

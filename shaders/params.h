@@ -20,6 +20,7 @@
 #define VIT_TILE_SINGLE 8u  /* out_dim or y_stride is no multiple of 4: y is stored one by one */
 #define VIT_TILE_TABLE  16u /* bias_rows above 1 */
 #define VIT_TILE_NORM   32u
+#define VIT_TILE_PACKED 64u /* two products at once, a step's sums in half: for kernels of halves as numbers */
 
 /* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that. Row r of x starts at
  * x_first + r * x_stride, of y at y_first + r * y_stride. With norm the sum is over (x[r][k] - mean) * rsqrt (var + eps)

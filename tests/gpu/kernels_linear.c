@@ -110,6 +110,7 @@ struct twin {
   double *want, *allowance; /* (rows, out) */
   double *from_residual;    /* the allowance where sums begin with the residual */
   double *of_halves;        /* the allowance where normalised values of x become halves before they are multiplied */
+  double *in_half;          /* the allowance where 8 products of two sums at a time are added in half */
 };
 
 static uint32_t
@@ -208,6 +209,7 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
   t->allowance = check_alloc (n, sizeof *t->allowance);
   t->from_residual = check_alloc (n, sizeof *t->from_residual);
   t->of_halves = check_alloc (n, sizeof *t->of_halves);
+  t->in_half = check_alloc (n, sizeof *t->in_half);
   for (size_t i = 0; i < n; i++) {
     size_t r = i / p->out_dim, c = i % p->out_dim;
     const double *xr = x->values + p->x_first + r * p->x_stride, *w = t->w + c * p->in_dim;
@@ -225,6 +227,7 @@ expect (struct twin *t, const struct guarded *x, const struct guarded *y)
     if (p->act != VIT_ACT_NONE)
       t->allowance[i] += 16 * FLOAT_EPS * (1 + fabs (plain[i]));
     t->of_halves[i] = t->allowance[i] + 0x1p-12 * 1.13 * sqrt (squares);
+    t->in_half[i] = t->from_residual[i] + t->allowance[i] + 0x1p-10 * 1.13 * sqrt (squares);
   }
   free (full);
   free (plain);
@@ -283,6 +286,7 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
   struct guarded y;
   vit_error err = { 0 };
   bool tiled = strncmp (k->name, "tile_", 5) == 0, matrices = strncmp (k->name, "coopmat_", 8) == 0;
+  bool packed = strncmp (k->name, "packed_", 7) == 0;
   guarded_init (&y, rig, v->y, v->add ? start->values : NULL, start->count);
   call->y = guarded_span (&y);
   rig_begin (rig);
@@ -296,7 +300,8 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
             .may_write_rows = v->scatter ? 0 : pad (t->p.rows, ROW_PAD),
             .may_write_columns = v->scatter ? 0 : pad (t->p.out_dim, COLUMN_PAD),
             .want = t->want,
-            .allowance = matrices && v->norm      ? t->of_halves
+            .allowance = packed                   ? t->in_half
+                : matrices && v->norm             ? t->of_halves
                 : tiled && v->act == VIT_ACT_NONE ? t->from_residual
                                                   : t->allowance,
             .bound = v->bound });
@@ -370,6 +375,7 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   free (t.allowance);
   free (t.from_residual);
   free (t.of_halves);
+  free (t.in_half);
 }
 
 void

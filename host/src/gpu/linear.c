@@ -91,13 +91,15 @@ record_loop (struct recorder *rec, const struct linear_call *call, const struct 
   return record_linear_loop (rec, call, err);
 }
 
-#define TILE(text, bm, bn, bk, tm, tn, split)                                                                          \
+#define TILE_OF(name, ...)                                                                                             \
   {                                                                                                                    \
-    "tile_" text, linear_tile_suits, record_linear_tile, &(const struct tile_shape)                                    \
+    name, linear_tile_suits, record_linear_tile, &(const struct tile_shape)                                            \
     {                                                                                                                  \
-      bm, bn, bk, tm, tn, split                                                                                        \
+      __VA_ARGS__                                                                                                      \
     }                                                                                                                  \
   }
+#define TILE(text, bm, bn, bk, tm, tn, split)   TILE_OF ("tile_" text, bm, bn, bk, tm, tn, split, false)
+#define PACKED(text, bm, bn, bk, tm, tn, split) TILE_OF ("packed_" text, bm, bn, bk, tm, tn, split, true)
 
 #define COOPMAT(text, rows, columns, sums)                                                                             \
   {                                                                                                                    \
@@ -119,6 +121,9 @@ static const struct linear_kernel kernels[] = {
   TILE ("64x64", 64, 64, 16, 8, 4, 1),
   TILE ("32x64_split4", 32, 64, 16, 4, 8, 4),
   TILE ("32x32_split4", 32, 32, 16, 4, 4, 4),
+  PACKED ("128x64", 128, 64, 16, 8, 4, 1),
+  PACKED ("64x64", 64, 64, 16, 8, 4, 1),
+  PACKED ("32x32_split4", 32, 32, 16, 4, 4, 4),
   { "plain", plain_suits, record_plain, NULL },
 };
 /* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle. */
@@ -173,10 +178,13 @@ tiles_of (const struct linear_kernel *k, const struct linear_call *call)
   return k->record == record_linear_tile ? linear_tile_groups (call, k->shape) : 0;
 }
 
-/* Tiles and the kernel for a few rows, whose invocations meet in shared memory, are for GPUs. */
+/* Tiles and the kernel for a few rows, whose invocations meet in shared memory, are for GPUs; sums in half for those who
+ * timed them. */
 static bool
 out_of_place (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {
+  if (k->record == record_linear_tile && ((const struct tile_shape *) k->shape)->packed)
+    return true;
   return (tiles_of (k, call) || k->record == record_linear_rows) && device_caps (dev)->software;
 }
 

@@ -25,6 +25,13 @@ tile_shader (const struct caps *caps, const struct linear_call *c)
                                  : of_halves[caps->float16][c->weight->store][c->y_store];
 }
 
+/* Halves are numbers to it, and bytes times halves would soon exceed them. */
+static bool
+can_pack (const struct caps *caps, const struct linear_call *c)
+{
+  return caps->float16 && c->x_store == STORE_F16 && c->weight->store == STORE_F16;
+}
+
 static uint32_t
 step_of (const struct linear_call *c, const struct tile_shape *s)
 {
@@ -67,8 +74,8 @@ linear_tile_suits (const vit_device *dev, const struct linear_call *c, const str
 {
   const struct caps *caps = device_caps (dev);
   const struct tile_shape *s = k->shape;
-  return !caps->plain && c->weight->layout == LAYOUT_ROWS && tile_shader (caps, c) != NUM_SHADERS
-      && !(c->p.norm && c->x_store == STORE_F16)
+  return !caps->plain && (!s->packed || can_pack (caps, c)) && c->weight->layout == LAYOUT_ROWS
+      && tile_shader (caps, c) != NUM_SHADERS && !(c->p.norm && c->x_store == STORE_F16)
       && !(c->p.bias_rows > 1 && (!by_fours (c) || c->weight->store == STORE_I8))
       && !(c->weight->store == STORE_I8 && !by_fours (c)) && c->p.x_first % ROW_ALIGN == 0
       && c->p.x_stride % ROW_ALIGN == 0 && (c->y_store == STORE_F32 || by_fours (c))
@@ -90,7 +97,7 @@ record_linear_tile (struct recorder *rec, const struct linear_call *c, const str
   const struct linear_params *p = &c->p;
   uint32_t step = step_of (c, s), stages = shared_bytes (c, s, 2) <= caps->max_shared ? 2 : 1;
   uint32_t flags = (p->add ? VIT_TILE_ADD : 0) | (p->bias_rows ? VIT_TILE_BIAS : 0)
-      | (p->bias_rows > 1 ? VIT_TILE_TABLE : 0) | (p->norm ? VIT_TILE_NORM : 0)
+      | (p->bias_rows > 1 ? VIT_TILE_TABLE : 0) | (p->norm ? VIT_TILE_NORM : 0) | (s->packed ? VIT_TILE_PACKED : 0)
       | (p->in_dim % (step * s->split) ? VIT_TILE_TAIL : 0) | (by_fours (c) ? 0 : VIT_TILE_SINGLE);
   struct dispatch d = {
     .shader = tile_shader (caps, c),

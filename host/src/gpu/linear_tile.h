@@ -11,6 +11,7 @@ struct tile_shape {
   uint32_t bk;     /* of a step, where an operand is half; float ones take half of it */
   uint32_t tm, tn; /* outputs of an invocation */
   uint32_t split;  /* groups of invocations that take turns along k */
+  bool packed;     /* steps are summed in half: never chosen without having been tried and timed */
 };
 
 bool linear_tile_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k);
