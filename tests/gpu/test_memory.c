@@ -1,6 +1,9 @@
 /* Memory: how much a model and a session take, in how many allocations, and what is said when there is no more. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <sys/stat.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "check.h"
 #include "gpu/device.h"
@@ -48,22 +51,29 @@ forget_peak (void)
  * a CPU counts as its own. A smaller model of the same shapes goes before: what the driver's compiler takes once for the
  * kernels is another matter. */
 static void
-test_peak (vit_device *device)
+test_peak (vit_device *device, enum vit_precision precision)
 {
 #ifndef __SANITIZE_ADDRESS__
   char *folder = make_folder (), *first = make_folder (), path[1024];
   struct stat file;
-  struct model_options options = { .dim = 384, .depth = 1, .heads = 6, .mlp_dim = 1536 };
+  struct model_options options = { .dim = 384,
+    .depth = 1,
+    .heads = 6,
+    .mlp_dim = 1536,
+    .dtype = precision == VIT_F16 ? MODEL_F16 : MODEL_F32 };
   make_model (first, &options, 3);
   options.depth = 12;
   make_model (folder, &options, 3);
   snprintf (path, sizeof path, "%s/model.safetensors", folder);
   REQUIRE (stat (path, &file) == 0);
-  vit_model *m = load (device, first, VIT_F32);
+  vit_model *m = load (device, first, precision);
   vit_model_destroy (&m);
+#ifdef __GLIBC__
+  malloc_trim (0); /* what was freed would be used again, and not seen */
+#endif
   bool measured = forget_peak ();
   uint64_t before = status_kb ("VmRSS");
-  m = load (device, folder, VIT_F32);
+  m = load (device, folder, precision);
   uint64_t peak = status_kb ("VmHWM");
   double ratio = (double) (peak - before) * 1024 / (double) file.st_size;
   printf ("loading a file of %.1f MB takes %.2f times that at most\n", (double) file.st_size * 1e-6, ratio);
@@ -73,7 +83,7 @@ test_peak (vit_device *device)
   remove_folder (&folder);
   remove_folder (&first);
 #else
-  (void) device;
+  (void) device, (void) precision;
 #endif
 }
 
@@ -232,7 +242,9 @@ main (void)
   struct vit_device_info info;
   vit_device *device = test_device_open ();
   vit_device_get_info (device, &info);
-  test_peak (device);
+  test_peak (device, VIT_F32);
+  if (info.storage16)
+    test_peak (device, VIT_F16);
   test_heap (device);
   test_budget (device);
   if (fault_open ())

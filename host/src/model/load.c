@@ -17,9 +17,6 @@ struct loader {
   vit_error *err;
 };
 
-/* Two blocks at a time: a CPU's cores may be busy with kernels, and each block under way takes the memory of a matrix. */
-enum { THREADS = 2 };
-
 /* What the threads share. */
 struct loading {
   vit_model *m;
@@ -362,6 +359,21 @@ tell (void *ctx, uint32_t i)
   progress_set (&p->kernels, compile_done (p->compile));
 }
 
+/* Two blocks at a time, for kernels are made meanwhile; but each block under way takes the memory of a matrix of floats,
+ * and loading should take little more than the weights themselves: one at a time where two are over a sixteenth. */
+static uint32_t
+choose_threads (const vit_model *m)
+{
+  double all = 0, largest = 0;
+  for (enum slot slot = 0; slot < NUM_SLOTS; slot++)
+    if (slot_per_block (slot) && slot_present (&m->cfg, slot)) {
+      double count = (double) slot_count (&m->cfg, slot);
+      largest = count > largest ? count : largest;
+      all += count * m->cfg.depth * (double) store_size (m->store);
+    }
+  return 2 * largest * sizeof (float) <= all / 16 ? 2 : 1;
+}
+
 bool
 load_network (vit_model *m, const struct checkpoint *file, struct load_progress *progress, vit_error *err)
 {
@@ -376,7 +388,11 @@ load_network (vit_model *m, const struct checkpoint *file, struct load_progress 
   m->parameters += first.parameters;
   m->bytes += first.bytes;
   pthread_mutex_init (&all.lock, NULL);
-  struct share work = { .num = c->depth + 1, .threads = THREADS, .ctx = &all, .item = load_item, .before = tell };
+  struct share work = { .num = c->depth + 1,
+    .threads = choose_threads (m),
+    .ctx = &all,
+    .item = load_item,
+    .before = tell };
   ok = ok && share_out (&work, err);
   pthread_mutex_destroy (&all.lock);
   return ok;
