@@ -125,8 +125,8 @@ make_session (Engine * engine, vit_progress progress, gpointer ctx, GError ** er
   return engine->session || errors_set (error, ERRORS_RUN, &err);
 }
 
-static const gchar *
-precision_name (enum vit_precision precision)
+const gchar *
+engine_precision_name (enum vit_precision precision)
 {
   return precision == VIT_I8 ? "int8" : precision == VIT_F16 ? "fp16" : "fp32";
 }
@@ -142,7 +142,7 @@ check_precision (Engine * engine)
     return;
   engine->warning = reason ? g_strdup (reason) :
       g_strdup_printf ("%s computes with %s instead of %s", engine->facts.device.name,
-      precision_name (engine->facts.model.precision), precision_name (wanted));
+      engine_precision_name (engine->facts.model.precision), engine_precision_name (wanted));
   engine->facts.warning = engine->warning;
 }
 

@@ -29,6 +29,9 @@ typedef struct
 } EngineFacts;
 const EngineFacts *engine_facts (const Engine * engine);
 
+/* As the property precision spells it. */
+const gchar *engine_precision_name (enum vit_precision precision);
+
 /* A class's name; lives as long as the process. */
 const gchar *engine_label (const Engine * engine, guint class_index);
 

@@ -123,12 +123,6 @@ set_floats (GstStructure * structure, const gchar * field, const float values[3]
   gst_structure_take_value (structure, field, &array);
 }
 
-static const gchar *
-precision_text (enum vit_precision precision)
-{
-  return precision == VIT_I8 ? "int8" : precision == VIT_F16 ? "fp16" : "fp32";
-}
-
 static GstStructure *
 model_structure (const EngineFacts * engine)
 {
@@ -143,7 +137,7 @@ model_structure (const EngineFacts * engine)
       "tokens", G_TYPE_UINT, m->tokens, "dim", G_TYPE_UINT, m->dim, "depth", G_TYPE_UINT, m->depth,
       "heads", G_TYPE_UINT, m->heads, "head-dim", G_TYPE_UINT, m->head_dim, "mlp-dim", G_TYPE_UINT, m->mlp_dim,
       "parameters", G_TYPE_UINT64, m->parameters, "weight-bytes", G_TYPE_UINT64, m->weight_bytes,
-      "flops", G_TYPE_DOUBLE, m->flops, "precision", G_TYPE_STRING, precision_text (m->precision), NULL);
+      "flops", G_TYPE_DOUBLE, m->flops, "precision", G_TYPE_STRING, engine_precision_name (m->precision), NULL);
 
   g_free (path);
   gst_structure_set (structure, "input-width", G_TYPE_UINT, p->width, "input-height", G_TYPE_UINT, p->height,
@@ -168,7 +162,7 @@ facts_replace (Facts * facts, const EngineFacts * engine)
   facts->classes = engine->model.classes;
   facts->model_name = g_strdup (engine->model_name);
   facts->device_name = g_utf8_make_valid (engine->device.name, -1);
-  facts->precision = precision_text (engine->model.precision);
+  facts->precision = engine_precision_name (engine->model.precision);
   facts->model_info = model_structure (engine);
 }
 
