@@ -188,18 +188,24 @@ send_batch (FrameLine * line)
 
 /* ---- the streaming thread's side ---- */
 
+/* with the lock held */
+static void
+send_or_wait (FrameLine * line)
+{
+  if (should_send (line))
+    send_batch (line);
+  else
+    g_cond_wait (&line->changed, &line->lock);
+}
+
 GstFlowReturn
 frameline_add (FrameLine * line, Frame * frame)
 {
   GstFlowReturn ret;
 
   g_mutex_lock (&line->lock);
-  while ((ret = state_of (line)) == GST_FLOW_OK && length (line) == line->capacity) {
-    if (should_send (line))
-      send_batch (line);
-    else
-      g_cond_wait (&line->changed, &line->lock);
-  }
+  while ((ret = state_of (line)) == GST_FLOW_OK && length (line) == line->capacity)
+    send_or_wait (line);
   if (ret == GST_FLOW_OK) {
     frame->came = now ();
     line->gathering += frame->fate == FRAME_WAIT;
@@ -220,12 +226,8 @@ frameline_drain (FrameLine * line)
 
   g_mutex_lock (&line->lock);
   line->draining = TRUE;
-  while ((ret = state_of (line)) == GST_FLOW_OK && (length (line) > 0 || line->leaving)) {
-    if (should_send (line))
-      send_batch (line);
-    else
-      g_cond_wait (&line->changed, &line->lock);
-  }
+  while ((ret = state_of (line)) == GST_FLOW_OK && (length (line) > 0 || line->leaving))
+    send_or_wait (line);
   line->draining = FALSE;
   g_mutex_unlock (&line->lock);
   return ret;
