@@ -176,7 +176,7 @@ worth_it (const vit_device *dev, const struct attention_params *p, const struct 
 {
   if (k->record != record_tile_64 && k->record != record_tile_16 && k->record != record_attention_coopmat)
     return true;
-  return !device_caps (dev)->software
+  return device_caps (dev)->gpu
       && (k->record != record_tile_64 || ceil_div (p->queries, 64) * p->heads * p->batch >= ENOUGH_GROUPS);
 }
 

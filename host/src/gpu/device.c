@@ -100,7 +100,9 @@ read_limits (vit_device *dev)
   /* VIT_KERNELS=plain keeps to the kernels that run anywhere: to compare, and to look for a driver's fault */
   const char *kernels = getenv ("VIT_KERNELS");
   c->plain = kernels && strcmp (kernels, "plain") == 0;
-  c->unrolled = c->software && c->buffer_address && !c->plain
+  /* VIT_KERNELS=gpu has a CPU do as GPUs do, for tests of whole networks */
+  c->gpu = !c->software || (kernels && strcmp (kernels, "gpu") == 0);
+  c->unrolled = !c->gpu && c->buffer_address && !c->plain
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT)

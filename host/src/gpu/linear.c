@@ -185,7 +185,7 @@ out_of_place (const vit_device *dev, const struct linear_call *call, const struc
 {
   if (k->record == record_linear_tile && ((const struct tile_shape *) k->shape)->packed)
     return true;
-  return (tiles_of (k, call) || k->record == record_linear_rows) && device_caps (dev)->software;
+  return (tiles_of (k, call) || k->record == record_linear_rows) && !device_caps (dev)->gpu;
 }
 
 /* The first that suits; of a family of tiles the largest that keeps the device busy, or else the smallest. */
