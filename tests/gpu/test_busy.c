@@ -76,6 +76,37 @@ test_overlap (struct fixture *f)
     check_failed ("the first picture was always done before the second was submitted, %d times", TRIES);
 }
 
+/* The quickest of a few. */
+static double
+device_ms (struct fixture *f, uint32_t side)
+{
+  uint8_t *pixels = check_alloc ((size_t) side * side, 1);
+  const vit_image image = { .format = VIT_FORMAT_GRAY8,
+    .width = side,
+    .height = side,
+    .planes = { pixels },
+    .strides = { side } };
+  double best = INFINITY;
+  for (int i = 0; i < ROUNDS; i++) {
+    vit_error err = { 0 };
+    vit_result result;
+    REQUIRE_OK (vit_session_submit (f->session, &image, 1, &err) == VIT_SUBMITTED, err);
+    REQUIRE_OK (vit_session_collect (f->session, UINT64_MAX, &result, &err) == VIT_COLLECTED, err);
+    best = fmin (best, result.gpu_ms);
+  }
+  free (pixels);
+  return best;
+}
+
+/* What a submit takes on the device holds the way from the picture to the network's input. */
+static void
+test_device_time (struct fixture *f)
+{
+  double small = device_ms (f, 16), large = device_ms (f, 8192);
+  printf ("%.3f ms on the device, %.3f ms with a large picture\n", small, large);
+  REQUIRE (small == 0 || large > small);
+}
+
 int
 main (void)
 {
@@ -109,6 +140,7 @@ main (void)
     collect (&f);
   test_asleep (&f);
   test_overlap (&f);
+  test_device_time (&f);
   vit_session_destroy (&f.session);
   vit_model_destroy (&model);
   test_device_close (&device);

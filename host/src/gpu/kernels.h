@@ -75,10 +75,11 @@ void recorder_copy (struct recorder *rec, const struct buffer *from, VkDeviceSiz
 struct recorder *recorder_create_transfer (vit_device *dev, vit_error *err);
 void recorder_transfer (struct recorder *rec, const struct buffer *from, struct buffer *to, VkDeviceSize size);
 
-/* Marks where the device's clock is read; recorder_clock_ms tells the time between, after a run. 0: no timestamps. */
+/* Marks where the device's clock is read; recorder_clock_ms tells, after a run, the time from one's start to the stop of the
+ * same or of another that ran behind it. 0: no timestamps. */
 void recorder_start_clock (struct recorder *rec);
 void recorder_stop_clock (struct recorder *rec);
-double recorder_clock_ms (const struct recorder *rec);
+double recorder_clock_ms (const struct recorder *from, const struct recorder *to);
 
 /* The same for each dispatch and copy alone, which then no longer overlap: for those who ask where the time goes. Turned
  * on before recorder_begin; fails with UNSUPPORTED on devices without timestamps. */

@@ -360,17 +360,23 @@ recorder_stop_clock (struct recorder *rec)
     rec->dev->vk.vkCmdWriteTimestamp (rec->commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, rec->clock, 1);
 }
 
-double
-recorder_clock_ms (const struct recorder *rec)
+static bool
+read_clock (const struct recorder *rec, uint32_t query, uint64_t *ticks)
 {
-  uint64_t ticks[2];
   vit_device *dev = rec->dev;
-  if (!rec->clock
-      || dev->vk.vkGetQueryPoolResults (dev->handle, rec->clock, 0, 2, sizeof ticks, ticks, sizeof *ticks,
+  return rec->clock
+      && dev->vk.vkGetQueryPoolResults (dev->handle, rec->clock, query, 1, sizeof *ticks, ticks, sizeof *ticks,
              VK_QUERY_RESULT_64_BIT)
-          != VK_SUCCESS)
+      == VK_SUCCESS;
+}
+
+double
+recorder_clock_ms (const struct recorder *from, const struct recorder *to)
+{
+  uint64_t start, stop;
+  if (!read_clock (from, 0, &start) || !read_clock (to, 1, &stop))
     return 0.0;
-  return (double) (ticks[1] - ticks[0]) * dev->caps.timestamp_ns * 1e-6;
+  return (double) (stop - start) * to->dev->caps.timestamp_ns * 1e-6;
 }
 
 VkCommandBuffer

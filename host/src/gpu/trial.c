@@ -138,7 +138,7 @@ time_special (vit_device *dev, struct pair *p, enum store store, record_fn recor
   *q->ms = 0;
   for (uint32_t i = 0; ok && (i == 0 || (i < q->runs && now_ms () - begin < q->limit_ms)); i++) {
     ok = recorder_run (rec, err);
-    double ms = ok ? recorder_clock_ms (rec) : 0;
+    double ms = ok ? recorder_clock_ms (rec, rec) : 0;
     if (ms > 0 && (*q->ms == 0 || ms < *q->ms))
       *q->ms = ms;
   }

@@ -236,7 +236,7 @@ take (vit_session *s, struct slot *slot, uint32_t num, vit_result *out)
   if (slot->done) {
     memcpy (s->logits, slot_logits (slot, slot->taken), s->model->cfg.classes * sizeof *s->logits);
     out->logits = s->logits;
-    out->gpu_ms = recorder_clock_ms (slot->networks[num - 1].rec);
+    out->gpu_ms = recorder_clock_ms (slot->frames[0].rec, slot->networks[num - 1].rec);
     pthread_mutex_lock (&s->lock);
     s->gpu_ms = out->gpu_ms;
     pthread_mutex_unlock (&s->lock);

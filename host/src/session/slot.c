@@ -176,7 +176,11 @@ record_frame (struct slot *s, uint32_t index, vit_error *err)
   struct frame *f = &s->frames[index];
   if (f->copy && !record_transfer (f, err))
     return false;
-  if (!recorder_begin (f->rec, err) || !slot_record_frame (s, index, f->rec, err) || !recorder_end (f->rec, err))
+  if (!recorder_begin (f->rec, err))
+    return false;
+  if (index == 0) /* the first of a submit; the network's end stops it */
+    recorder_start_clock (f->rec);
+  if (!slot_record_frame (s, index, f->rec, err) || !recorder_end (f->rec, err))
     return false;
   s->counters->descriptor_updates += recorder_descriptor_updates (f->rec);
   return true;
