@@ -27,6 +27,6 @@ advice_once (const struct vit_device_info *device)
       || device->subgroup_size >= WIDEST_SUBGROUP || !cpu_has_512_bits ()
       || !g_atomic_int_compare_and_exchange (&told, FALSE, TRUE))
     return NULL;
-  return "This CPU has AVX-512, but the software Vulkan driver uses narrower vectors: with LP_NATIVE_VECTOR_WIDTH=512 in "
-      "the environment of the process it may be faster";
+  return "This CPU has AVX-512, but the software Vulkan driver uses narrower vectors: with LP_NATIVE_VECTOR_WIDTH=512 "
+      "in the environment of the process it may be faster";
 }

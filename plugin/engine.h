@@ -43,8 +43,8 @@ typedef enum
   ENGINE_FAILED                 /* error is set */
 } EngineStatus;
 
-/* Gets ready for images like this one, of which only the layout counts, so that the first isn't slower than the rest. For
- * the thread that submits, which may do so even where this failed. */
+/* Gets ready for images like this one, of which only the layout counts, so that the first isn't slower than the rest.
+ * For the thread that submits, which may do so even where this failed. */
 EngineStatus engine_prepare (Engine * engine, const vit_image * layout, GError ** error);
 
 /* One thread may submit while another collects; both may ask. */

@@ -48,8 +48,9 @@ static GParamSpec *specs[PROP_END];
 /**
  * GstVitClassify:latency:
  *
- * The average time in nanoseconds that a classified frame spends in the element, measured. Notified when it moves by more
- * than a fifth. What a LATENCY query is told does not follow it: #GstVitClassify:inflight says how that is counted.
+ * The average time in nanoseconds that a classified frame spends in the element, measured. Notified when it moves by
+ * more than a fifth. What a LATENCY query is told does not follow it: #GstVitClassify:inflight says how that is
+ * counted.
  *
  * Since: 0.1
  */
@@ -57,18 +58,18 @@ static GParamSpec *specs[PROP_END];
  * GstVitClassify:stats:
  *
  * Counters since the element was last started: frames, inferred, skipped-interval, skipped-qos, skipped-gap, carried,
- * errors, batches, batch-fill (mean number of frames in a batch, double); reported-latency, what a LATENCY query is told
- * to add (ns); times in nanoseconds, last, average and 95th percentile of the last 128: latency-* from a classified
- * frame's coming to its leaving, total-* from submission to result, forward-* of its batch on the device (absent where it
- * has no timestamps); device-memory in bytes, device, precision.
+ * errors, batches, batch-fill (mean number of frames in a batch, double); reported-latency, what a LATENCY query is
+ * told to add (ns); times in nanoseconds, last, average and 95th percentile of the last 128: latency-* from a
+ * classified frame's coming to its leaving, total-* from submission to result, forward-* of its batch on the device
+ * (absent where it has no timestamps); device-memory in bytes, device, precision.
  *
  * Since: 0.1
  */
 void
 facts_install (GObjectClass * klass)
 {
-  specs[PROP_NUM_CLASSES] = g_param_spec_uint ("num-classes", "Number of classes", "Classes that the loaded model knows",
-      0, G_MAXUINT, 0, FLAGS);
+  specs[PROP_NUM_CLASSES] = g_param_spec_uint ("num-classes", "Number of classes",
+      "Classes that the loaded model knows", 0, G_MAXUINT, 0, FLAGS);
   specs[PROP_MODEL_NAME] = g_param_spec_string ("model-name", "Model name", "Architecture of the loaded model", NULL,
       FLAGS);
   specs[PROP_MODEL_INFO] = g_param_spec_boxed ("model-info", "Model info", "Sizes, preprocessing and origin of the "
@@ -143,7 +144,8 @@ model_structure (const EngineFacts * engine)
   gst_structure_set (structure, "input-width", G_TYPE_UINT, p->width, "input-height", G_TYPE_UINT, p->height,
       "resize", G_TYPE_STRING, (guint) p->resize < G_N_ELEMENTS (resizes) ? resizes[p->resize] : "unknown",
       "resize-width", G_TYPE_UINT, p->resize_width, "resize-height", G_TYPE_UINT, p->resize_height,
-      "interpolation", G_TYPE_STRING, (guint) p->filter < G_N_ELEMENTS (filters) ? filters[p->filter] : "unknown", NULL);
+      "interpolation", G_TYPE_STRING, (guint) p->filter < G_N_ELEMENTS (filters) ? filters[p->filter] : "unknown",
+      NULL);
   set_floats (structure, "mean", p->mean);
   set_floats (structure, "std", p->std);
   return structure;

@@ -17,8 +17,9 @@
  * all at once. A frame leaves when every frame before it has left and its own result is there.
  *
  * Two sides: frameline_add and frameline_drain belong to the streaming thread, frameline_next to the thread that pushes
- * (which is the streaming thread too where the line holds one frame). Either side hands batches to the engine, whichever
- * notices first. frameline_stop may come from anywhere; frameline_start and frameline_finish need both sides gone.
+ * (which is the streaming thread too where the line holds one frame). Either side hands batches to the engine,
+ * whichever notices first. frameline_stop may come from anywhere; frameline_start and frameline_finish need both sides
+ * gone.
  */
 
 typedef enum
@@ -61,7 +62,8 @@ typedef struct
 
   /* under the lock */
   Frame *ring;                  /* (capacity) */
-  guint64 first, sent, end;     /* numbers of the first in line, of the first not seen by a sender, of the next to come */
+  /* numbers: of the first in line, of the first not seen by a sender, of the next to come */
+  guint64 first, sent, end;
   guint gathering;              /* frames to be classified from `sent` on */
   guint64 tickets;              /* given out, ever */
   gboolean sending;             /* somebody hands a batch to the engine */

@@ -125,8 +125,8 @@ install_strings (GObjectClass * klass)
 /**
  * GstVitClassify:tune:
  *
- * Whether the device's kernels are timed against each other while the model loads. The result is kept in cache-dir, once
- * for each device, driver and shape.
+ * Whether the device's kernels are timed against each other while the model loads. The result is kept in cache-dir,
+ * once for each device, driver and shape.
  *
  * Since: 0.1
  */
@@ -211,8 +211,8 @@ install_frame (GObjectClass * klass)
   g_object_class_install_property (klass, PROP_TOP_K,
       g_param_spec_uint ("top-k", "Top k", "Number of classes to report, best first", 1, 65536, 1, PLAYING_FLAGS));
   g_object_class_install_property (klass, PROP_THRESHOLD,
-      g_param_spec_float ("threshold", "Threshold", "Classes of a lower confidence are not reported; none left: nothing "
-          "is attached", 0.0f, 1.0f, 0.0f, PLAYING_FLAGS | GST_PARAM_CONTROLLABLE));
+      g_param_spec_float ("threshold", "Threshold", "Classes of a lower confidence are not reported; none left: "
+          "nothing is attached", 0.0f, 1.0f, 0.0f, PLAYING_FLAGS | GST_PARAM_CONTROLLABLE));
   g_object_class_install_property (klass, PROP_INTERVAL,
       g_param_spec_uint ("interval", "Interval", "Classify every n-th frame", 1, G_MAXINT, 1, PLAYING_FLAGS));
   g_object_class_install_property (klass, PROP_CARRY_OVER,
@@ -438,8 +438,9 @@ settings_load_finish (LoadSettings * load)
 gboolean
 settings_load_equal (const LoadSettings * a, const LoadSettings * b)
 {
-  return a->precision == b->precision && a->tune == b->tune && a->batch_size == b->batch_size && a->inflight == b->inflight
-      && g_strcmp0 (a->model, b->model) == 0 && g_strcmp0 (a->labels, b->labels) == 0
+  return a->precision == b->precision && a->tune == b->tune && a->batch_size == b->batch_size
+      && a->inflight == b->inflight && g_strcmp0 (a->model, b->model) == 0
+      && g_strcmp0 (a->labels, b->labels) == 0
       && g_strcmp0 (a->labels_file, b->labels_file) == 0 && g_strcmp0 (a->device, b->device) == 0
       && g_strcmp0 (a->cache_dir, b->cache_dir) == 0;
 }

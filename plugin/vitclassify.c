@@ -23,11 +23,12 @@
  *
  * ## Metadata
  *
- * A custom meta named `vitclassify` (gst_buffer_get_custom_meta()), and, from GStreamer 1.24 on, a `GstAnalyticsClsMtd`,
- * best class first, in the buffer's relation meta. Before 1.24, or on request (#GstVitClassify:meta), a
- * #GstVideoRegionOfInterestMeta of the whole frame with a parameter structure named `classification`. The structures have
- * the fields `label` (string), `label_id` (int), `confidence` (double), `model_name` and `layer_name` (string),
- * `frames_ago` (uint) and the arrays `labels`, `label_ids`, `confidences`, best first.
+ * A custom meta named `vitclassify` (gst_buffer_get_custom_meta()), and, from GStreamer 1.24 on, a
+ * `GstAnalyticsClsMtd`, best class first, in the buffer's relation meta. Before 1.24, or on request
+ * (#GstVitClassify:meta), a #GstVideoRegionOfInterestMeta of the whole frame with a parameter structure named
+ * `classification`. The structures have the fields `label` (string), `label_id` (int), `confidence` (double),
+ * `model_name` and `layer_name` (string), `frames_ago` (uint) and the arrays `labels`, `label_ids`, `confidences`, best
+ * first.
  *
  * ## Message
  *
@@ -52,8 +53,8 @@ GST_DEBUG_CATEGORY_STATIC (vit_classify_debug);
 
 #define SIDE "[ 1, " G_STRINGIFY (FRAMEIMAGE_MAX_SIDE) " ]"
 /* any features, because metas don't matter; other memory is sorted out by transform_caps */
-#define CAPS "video/x-raw(ANY), format = (string) " FRAMEIMAGE_FORMATS ", width = (int) " SIDE ", height = (int) " SIDE \
-    ", framerate = (fraction) [ 0, max ]"
+#define CAPS "video/x-raw(ANY), format = (string) " FRAMEIMAGE_FORMATS ", width = (int) " SIDE \
+    ", height = (int) " SIDE ", framerate = (fraction) [ 0, max ]"
 
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink", GST_PAD_SINK, GST_PAD_ALWAYS,
     GST_STATIC_CAPS (CAPS));

@@ -7,10 +7,10 @@
 #include "params.h"
 
 // One workgroup has THREADS / 4 queries of a head, an invocation 2 of them and 4 of the KEYS keys of a tile. It keeps
-// the scores of TILES tiles in registers: where that is every token, softmax is one pass; else such rounds are joined by
-// online softmax (Milakov and Gimelshein, Online normalizer calculation for softmax). K and then V go through the same
-// shared memory, and so do q, which a round reads once, and the weights that take its place. Loops over a head stay
-// loops, four steps at a time: unrolled over all tiles, they would not fit an instruction cache.
+// the scores of TILES tiles in registers: where that is every token, softmax is one pass; else such rounds are joined
+// by online softmax (Milakov and Gimelshein, Online normalizer calculation for softmax). K and then V go through the
+// same shared memory, and so do q, which a round reads once, and the weights that take its place. Loops over a head
+// stay loops, four steps at a time: unrolled over all tiles, they would not fit an instruction cache.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint THREADS = 256;
 layout (constant_id = 1) const uint HEAD_DIM = 64; // a multiple of 8
@@ -42,7 +42,8 @@ float top[2] = { -3.0e38, -3.0e38 }, total[2] = { 0.0, 0.0 };
 uvec4
 fetch (uint token, uint part, uint load)
 {
-  return qkv[((image * p.tokens + min (token, p.tokens - 1)) * p.qkv_stride + part * width + head * HEAD_DIM) / E + load];
+  const uint row = image * p.tokens + min (token, p.tokens - 1);
+  return qkv[(row * p.qkv_stride + part * width + head * HEAD_DIM) / E + load];
 }
 
 void

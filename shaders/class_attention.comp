@@ -1,4 +1,4 @@
-// parts[b][h] = Wp[:, h] (V_h softmax2 (scale K_h q_h)) of the first token of image b and head h; parts[b][0] += x[b][0] + bp.
+// parts[b][h] = Wp[:, h] (V_h softmax2 (scale K_h q_h)), image b, head h, first token; parts[b][0] += x[b][0] + bp
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require

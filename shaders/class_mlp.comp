@@ -1,5 +1,5 @@
-// parts[r][i] = w2[:, i] act (w1[i] norm (x[r]) + b1[i]); parts[r][0] += x[r] + b2: an MLP of single rows by slices i of its
-// hidden units. x[r] is a sum of parts itself, and so is what it makes.
+// parts[r][i] = w2[:, i] act (w1[i] norm (x[r]) + b1[i]); parts[r][0] += x[r] + b2: an MLP of single rows by slices i
+// of its hidden units. x[r] is a sum of parts itself, and so is what it makes.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -8,8 +8,8 @@
 #include "activation.glsl"
 #include "row_dots.glsl"
 
-// One workgroup has VIT_CLASS_HIDDEN hidden units of one row: every weight is read once, and what would be two dispatches
-// of a few workgroups each is one. Who reads the parts adds them up, in their order.
+// One workgroup has VIT_CLASS_HIDDEN hidden units of one row: every weight is read once, and what would be two
+// dispatches of a few workgroups each is one. Who reads the parts adds them up, in their order.
 layout (local_size_x = 256) in;
 layout (constant_id = 0) const uint FOURS = 192; // of a row
 

@@ -1,4 +1,5 @@
-// y = (x - mean) / sqrt (var + eps), times weight plus bias where there are any, over one row; Ba, Kiros and Hinton, Layer Normalization.
+// y = (x - mean) / sqrt (var + eps), times weight plus bias where there are any, over one row; Ba, Kiros and Hinton,
+// Layer Normalization.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require

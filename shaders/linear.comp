@@ -1,5 +1,5 @@
-// y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that, x as it is or normalised: the linear of
-// any shape on any device.
+// y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that, x as it is or normalised: the linear
+// of any shape on any device.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require

@@ -1,5 +1,5 @@
-// y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that, x as it is or normalised: for a few rows, and for x that
-// comes in parts.
+// y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that, x as it is or normalised: for a few rows, and for x
+// that comes in parts.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require
@@ -9,8 +9,8 @@
 #include "activation.glsl"
 #include "row_dots.glsl"
 
-// One workgroup makes VIT_ROWS_OUT outputs of one row, eight invocations an output: a head's thousand classes fill a GPU
-// and read their weights once, where tiles would multiply rows that aren't there. The row lies in shared memory.
+// One workgroup makes VIT_ROWS_OUT outputs of one row, eight invocations an output: a head's thousand classes fill a
+// GPU and read their weights once, where tiles would multiply rows that aren't there. The row lies in shared memory.
 layout (local_size_x = 256) in;
 layout (constant_id = 0) const uint FOURS = 192; // of a row: in_dim / 4, rounded up
 
@@ -72,7 +72,8 @@ main ()
   if (p.of.norm != 0)
     normalise ();
   for (uint first = 0; first < VIT_ROWS_OUT; first += TOGETHER) {
-    uint n = gl_WorkGroupID.x * VIT_ROWS_OUT + first + self / SHARE, from = min (n, p.of.out_dim - 1) * (p.of.w_stride / 4);
+    uint n = gl_WorkGroupID.x * VIT_ROWS_OUT + first + self / SHARE;
+    uint from = min (n, p.of.out_dim - 1) * (p.of.w_stride / 4);
     PRODUCT (sum, w, from, row[k], FOURS)
     if (share == 0 && n < p.of.out_dim) {
       uint at = p.of.y_first + gl_WorkGroupID.y * p.of.y_stride + n;

@@ -22,9 +22,9 @@
 #define VIT_TILE_NORM   32u
 #define VIT_TILE_PACKED 64u /* two products at once, a step's sums in half: for kernels of halves as numbers */
 
-/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that. Row r of x starts at
- * x_first + r * x_stride, of y at y_first + r * y_stride. With norm the sum is over (x[r][k] - mean) * rsqrt (var + eps)
- * instead, where mean and variance are those of row r: a LayerNorm whose weight and bias are folded into w and bias. */
+/* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[r % bias_rows][n]), or y += that. Row r of x starts at x_first + r *
+ * x_stride, of y at y_first + r * y_stride. With norm the sum is over (x[r][k] - mean) * rsqrt (var + eps) instead,
+ * where mean and variance are those of row r: a LayerNorm whose weight and bias are folded into w and bias. */
 struct linear_params {
   uint rows, in_dim, out_dim; /* elements */
   uint x_first, x_stride;     /* elements of x */

@@ -1,14 +1,14 @@
-// patches[patch][c][py][px] = value * scale[c] + offset[c] of a frame's planes, resized as PIL does: along x, rounded to 8
-// bits, along y, rounded again.
+// patches[patch][c][py][px] = value * scale[c] + offset[c] of a frame's planes, resized as PIL does: along x, rounded
+// to 8 bits, along y, rounded again.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #include "params.h"
 #include "precision.glsl"
 
-// Both passes at once, for GPUs: a workgroup makes a tile of pixels, and the rows of the first pass that it needs lie in
-// shared memory. Neighbours above and below make some rows twice, as many as a filter is high; what two kernels would
-// write and read again between them is more.
+// Both passes at once, for GPUs: a workgroup makes a tile of pixels, and the rows of the first pass that it needs lie
+// in shared memory. Neighbours above and below make some rows twice, as many as a filter is high; what two kernels
+// would write and read again between them is more.
 layout (local_size_x = 256) in;
 layout (constant_id = 0) const uint FRAME = VIT_FRAME_RGB24;
 layout (constant_id = 1) const uint ROWS = 64; // of the frame, that a tile needs at most
@@ -73,7 +73,8 @@ void
 main ()
 {
   uint x = x0 + self % SIDE, y = y0 + self / SIDE, groups = gl_NumWorkGroups.x * gl_NumWorkGroups.y;
-  for (uint i = (gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x) * 256u + self; i < p.zeros; i += groups * 256u)
+  const uint group = gl_WorkGroupID.y * gl_NumWorkGroups.x + gl_WorkGroupID.x;
+  for (uint i = group * 256u + self; i < p.zeros; i += groups * 256u)
     patches[p.out_first - 1u - i] = Y_STORE (0.0);
   uvec2 range = tile_rows ();
   fill_between (range);

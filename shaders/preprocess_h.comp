@@ -2,11 +2,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
 // The first half of PIL's 8-bit resize, from the frame's own planes: along x, and along y where VIT_FRAME_VERTICAL
-// says so. Along x one invocation makes one pixel of each of 4 rows. It walks its source in quads of 4 pixels that begin
-// on words of the frame: the taps come padded with zeros to whole quads, so that a quad costs a load of coefficients for
-// 4 rows and one of luma for each; chroma is loaded once for 4 pixels, and 4 rows of it serve 4 of luma. Software
-// drivers load lane by lane: with one row it took twice the time. Along y one invocation makes a quad. Everything is
-// exact in 32-bit integers: the coefficients' magnitudes sum to less than 2 * 2^22.
+// says so. Along x one invocation makes one pixel of each of 4 rows. It walks its source in quads of 4 pixels that
+// begin on words of the frame: the taps come padded with zeros to whole quads, so that a quad costs a load of
+// coefficients for 4 rows and one of luma for each; chroma is loaded once for 4 pixels, and 4 rows of it serve 4 of
+// luma. Software drivers load lane by lane: with one row it took twice the time. Along y one invocation makes a quad.
+// Everything is exact in 32-bit integers: the coefficients' magnitudes sum to less than 2 * 2^22.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require

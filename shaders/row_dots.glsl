@@ -1,14 +1,16 @@
 // Products of single rows with a weight, for kernels whose workgroup of 256 has but one row: sums over eights and all.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Eight invocations share a product of two rows and read 16 bytes of floats (8 of halves, 4 of bytes) each, side by side;
-// their sums meet in shared memory, which needs no subgroups. Halves are unpacked: no device needs 16-bit storage.
+// Eight invocations share a product of two rows and read 16 bytes of floats (8 of halves, 4 of bytes) each, side by
+// side; their sums meet in shared memory, which needs no subgroups. Halves are unpacked: no device needs 16-bit
+// storage.
 const uint GROUP = 256, SHARE = 8, TOGETHER = GROUP / SHARE; // TOGETHER: products at a time
 shared vec4 shares[GROUP];
 
 #if defined(W_I8)
 #define W_FOUR uint
 #define W_FLOATS(v) \
-  vec4 (bitfieldExtract (int (v), 0, 8), bitfieldExtract (int (v), 8, 8), bitfieldExtract (int (v), 16, 8), int (v) >> 24)
+  vec4 (bitfieldExtract (int (v), 0, 8), bitfieldExtract (int (v), 8, 8), bitfieldExtract (int (v), 16, 8), \
+      int (v) >> 24)
 #elif defined(W_F16)
 #define W_FOUR uvec2
 #define W_FLOATS(v) vec4 (unpackHalf2x16 ((v).x), unpackHalf2x16 ((v).y))

@@ -1,6 +1,7 @@
 // linear_tile.comp's mean and deviation of the rows of its tile, for a LayerNorm of x as it is read.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// Two readings, the second from the cache: E[x^2] - E[x]^2 would cancel. Invocations that follow each other share a row.
+// Two readings, the second from the cache: E[x^2] - E[x]^2 would cancel. Invocations that follow each other share a
+// row.
 #ifdef X_F16
 void
 find_norms ()

@@ -1,7 +1,7 @@
 // linear_tile.comp by packed half arithmetic: two products, of k and k + 1, in one instruction.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-// A step of BK values is summed in half and then added to the float sums. Each of its few roundings is no larger than the
-// one that made x half, relative to the largest product: outliers in x lose no more than they lost already.
+// A step of BK values is summed in half and then added to the float sums. Each of its few roundings is no larger than
+// the one that made x half, relative to the largest product: outliers in x lose no more than they lost already.
 #if defined(ARITH_F16) && defined(X_F16) && defined(W_F16)
 // Rows g * 4 .. g * 4 + 3 of the invocation's, to spare registers.
 void

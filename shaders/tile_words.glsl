@@ -29,7 +29,8 @@
   vec4 tile_floats (uint at) \
   { \
     f16vec4 a = tile[2 * at], b = tile[2 * at + 1]; \
-    return uintBitsToFloat (uvec4 (packFloat2x16 (a.xy), packFloat2x16 (a.zw), packFloat2x16 (b.xy), packFloat2x16 (b.zw))); \
+    return uintBitsToFloat ( \
+        uvec4 (packFloat2x16 (a.xy), packFloat2x16 (a.zw), packFloat2x16 (b.xy), packFloat2x16 (b.zw))); \
   } \
   vec4 tile_halves (uint at, uint odd) \
   { \

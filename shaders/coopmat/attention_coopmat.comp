@@ -11,9 +11,9 @@
 #include "coopmat.h"
 
 // Each subgroup does M queries of one head, a workgroup COOPMAT_QUERIES. COOPMAT_BLOCK keys and values at a time lie in
-// shared memory for all of them. Scores go through shared memory too, as only there rows and columns are known: softmax is
-// float and online (Milakov and Gimelshein), its weights become halves for the second product, and what was summed so far
-// is scaled down by a matrix whose rows hold the factors.
+// shared memory for all of them. Scores go through shared memory too, as only there rows and columns are known: softmax
+// is float and online (Milakov and Gimelshein), its weights become halves for the second product, and what was summed
+// so far is scaled down by a matrix whose rows hold the factors.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint INVOCATIONS = 256;
 layout (constant_id = 1) const uint M = 16; // of one product, the device's own: (M, K) times (K, N)
@@ -60,7 +60,8 @@ load_block (uint first, uint image_row, uint head)
     uint token = first + i / EIGHTS, to = i / EIGHTS * PITCH + i % EIGHTS;
     uint at = (image_row + min (token, p.tokens - 1)) * p.qkv_stride + head * EIGHTS + i % EIGHTS + p.width;
     rows[to] = qkv[at];
-    rows[BLOCK * PITCH + to] = token < p.tokens ? qkv[at + p.width] : uvec4 (0); // zero times what lies there could be NaN
+    // zero times what lies there could be NaN
+    rows[BLOCK * PITCH + to] = token < p.tokens ? qkv[at + p.width] : uvec4 (0);
   }
   barrier ();
 }

@@ -13,8 +13,8 @@
 #include "coopmat.h"
 #include "rows.glsl"
 
-// A workgroup makes ROWS x COLUMNS outputs; its subgroups share them out in tiles of TM x TN matrices. COOPMAT_STEP values
-// of k at a time go through shared memory, the next ones are on their way from memory meanwhile; sums are float.
+// A workgroup makes ROWS x COLUMNS outputs; its subgroups share them out in tiles of TM x TN matrices. COOPMAT_STEP
+// values of k at a time go through shared memory, the next ones are on their way from memory meanwhile; sums are float.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint INVOCATIONS = 256;
 layout (constant_id = 1) const uint M = 16; // of one product, the device's own: (M, K) times (K, N)

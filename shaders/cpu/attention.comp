@@ -14,8 +14,8 @@
 // One workgroup does LANES queries of one head, a lane each; its subgroups share out the tokens, TILES * 12 each. Keys
 // and values are then single numbers for all lanes and need no packing, and the softmax of a query stays in its lane.
 // gen_linear.c says why addresses come from a table, why loads are volatile, why stores go lane by lane and what push
-// constants do between stretches of code; here the driver unrolls, because shapes are specialization constants. A loop that stayed would
-// give the same numbers, slowly.
+// constants do between stretches of code; here the driver unrolls, because shapes are specialization constants. A loop
+// that stayed would give the same numbers, slowly.
 layout (local_size_x = LANES, local_size_y_id = 0) in;
 layout (constant_id = 0) const uint BLOCKS = 1;    // subgroups of a workgroup
 layout (constant_id = 1) const uint TILES = 1;     // of ROWS tokens, of one subgroup

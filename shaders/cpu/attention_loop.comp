@@ -8,8 +8,8 @@
 #extension GL_KHR_shader_subgroup_basic : require
 #include "cpu_loop.h"
 
-// One subgroup does LANES queries of one head, a lane each: keys and values are then the same number in all lanes, and a
-// query's softmax stays in its lane. KEYS of them are done at once, by online softmax (Milakov and Gimelshein, Online
+// One subgroup does LANES queries of one head, a lane each: keys and values are then the same number in all lanes, and
+// a query's softmax stays in its lane. KEYS of them are done at once, by online softmax (Milakov and Gimelshein, Online
 // normalizer calculation for softmax); the query and the sum lie on the stack, which is in the cache.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint HEAD_DIM = 64;

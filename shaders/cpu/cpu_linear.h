@@ -21,9 +21,9 @@ enum {
   CPU_LINEAR_PANELS_Y = 16 /* shift: workgroups in dimension y */
 };
 
-/* Push constants. A panel of the packed weight holds LANES columns: for each round over k their scales (float, only where
- * weights are bytes) and bias (float), then whole blocks of LANES weights. Halves are joined in pairs of k and bytes in
- * fours, the lowest k in the lowest bits of a word. */
+/* Push constants. A panel of the packed weight holds LANES columns: for each round over k their scales (float, only
+ * where weights are bytes) and bias (float), then whole blocks of LANES weights. Halves are joined in pairs of k and
+ * bytes in fours, the lowest k in the lowest bits of a word. */
 struct cpu_linear_params {
   uint64_t x; /* address of the first value that the first block of k reads */
   uint64_t w; /* of the first panel's first weight of that block */

@@ -2,22 +2,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that: the contract of linear.comp. What it writes looks as
- * it does because of how lavapipe compiles (measured on Mesa 22.3.6; other drivers run it as they can):
- *
- * - A subgroup is one SIMD register. A load is one instruction only where its address is provably the same in all lanes:
- *   arithmetic on constants and push constants, outside all control flow. So the loop over k is unrolled, ids are looked
- *   up in a table of push constants (table[i] = i), and operands are reached by buffer address, which nothing checks.
- * - Lanes are neighbouring columns. One value of x is then a broadcast, and LANES scalar loads of which each lane picks
- *   one become a single vector load.
- * - Long code is slow to compile, slow to fetch and runs once. So a subgroup does BLOCK values of k for a tile of
- *   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup. They meet in shared memory, where
- *   the same trick makes vectors of scalars; every subgroup adds up and stores some rows.
- * - Mesa looks for each load among all that were done before it, at every start. It doesn't for volatile ones, which
- *   more than halves the time it takes to make a pipeline whose code is in its cache.
- * - Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
- *   that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
- *
- * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
+ * it does because of how lavapipe compiles (measured on Mesa 22.3.6; other drivers run it as they can): * - A subgroup
+ * is one SIMD register. A load is one instruction only where its address is provably the same in all lanes:
+ * arithmetic on constants and push constants, outside all control flow. So the loop over k is unrolled, ids are looked
+ * up in a table of push constants (table[i] = i), and operands are reached by buffer address, which nothing checks. -
+ * Lanes are neighbouring columns. One value of x is then a broadcast, and LANES scalar loads of which each lane picks
+ * one become a single vector load. - Long code is slow to compile, slow to fetch and runs once. So a subgroup does
+ * BLOCK values of k for a tile of   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup.
+ * They meet in shared memory, where   the same trick makes vectors of scalars; every subgroup adds up and stores some
+ * rows. - Mesa looks for each load among all that were done before it, at every start. It doesn't for volatile ones,
+ * which   more than halves the time it takes to make a pipeline whose code is in its cache. - Whatever is stored in the
+ * same stretch of straight code as the products takes the compiler seconds. A push constant   that was not read before
+ * ends the stretch, and another one after the stores keeps it from being joined again. * usage: gen_linear LANES
+ * f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
 
 #include <errno.h>
 #include <stdarg.h>

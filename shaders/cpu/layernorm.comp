@@ -1,4 +1,5 @@
-// y = (x - mean) * rsqrt (var + eps), times weight plus bias where there are any, for devices that are a CPU; LANES is the size of their subgroups.
+// y = (x - mean) * rsqrt (var + eps), times weight plus bias where there are any, for devices that are a CPU; LANES is
+// the size of their subgroups.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #version 450
 #extension GL_EXT_buffer_reference : require

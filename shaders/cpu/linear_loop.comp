@@ -11,10 +11,11 @@
 #include "activation.glsl"
 
 // One subgroup, which is one SIMD register, makes a tile of ROWS x (COLUMNS * LANES) outputs; lanes are neighbouring
-// columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load (see
-// gen_linear.c), and both need addresses that the compiler knows to be the same in all lanes. Newer compilers know that
-// of a loop's counter too: sums stay in registers, code is short, and the driver is done with it in milliseconds where
-// the unrolled kernel takes seconds. Lavapipe of Mesa 26.2: 180 GFLOP/s at 16 lanes on two Zen 4 cores, unrolled 120.
+// columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load
+// (see gen_linear.c), and both need addresses that the compiler knows to be the same in all lanes. Newer compilers know
+// that of a loop's counter too: sums stay in registers, code is short, and the driver is done with it in milliseconds
+// where the unrolled kernel takes seconds. Lavapipe of Mesa 26.2: 180 GFLOP/s at 16 lanes on two Zen 4 cores, unrolled
+// 120.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint ROWS = 8;
 layout (constant_id = 1) const uint COLUMNS = 2; // panels

@@ -59,7 +59,8 @@ static const struct {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-/* The loader unloads the driver, and what the driver leaves behind then looks lost. Nothing of the project's runs here. */
+/* The loader unloads the driver, and what the driver leaves behind then looks lost. Nothing of the project's runs here.
+ * */
 int __lsan_is_turned_off (void);
 int
 __lsan_is_turned_off (void)

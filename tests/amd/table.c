@@ -1,4 +1,5 @@
-/* A text table, one row a driver, chip and kernel: "driver chip vgprs spills lds waves latency inverse share | kernel". */
+/* A text table, one row a driver, chip and kernel: "driver chip vgprs spills lds waves latency inverse share | kernel".
+ * */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "table.h"
 

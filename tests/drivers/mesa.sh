@@ -6,8 +6,8 @@
 #
 # As root, on Debian. A release is installed once, by debootstrap from the mirror that this machine's apt uses, into
 # $MESA_CHROOTS/SUITE (default: /var/tmp/gst-vitclassify); after that a run copies the sources and builds what changed.
-# Prints one line a width; failed tests are named above it and their output is in SUITE/build/meson-logs. The exit status
-# is 77 where this machine can't make such a system.
+# Prints one line a width; failed tests are named above it and their output is in SUITE/build/meson-logs. The exit
+# status is 77 where this machine can't make such a system.
 set -euo pipefail
 
 names=

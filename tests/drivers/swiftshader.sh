@@ -4,8 +4,9 @@
 #
 # usage: tests/drivers/swiftshader.sh BUILD [ARGUMENT...]   ARGUMENT: of meson test (default: the engine's tests)
 #
-# Subgroups of 4, at most 256 invocations, no 16-bit storage, no float16: what passes here asks for no feature. Debian has
-# it inside the package chromium-common; the package is downloaded (30 MB) and unpacked under BUILD, nothing is installed.
+# Subgroups of 4, at most 256 invocations, no 16-bit storage, no float16: what passes here asks for no feature. Debian
+# has it inside the package chromium-common; the package is downloaded (30 MB) and unpacked under BUILD, nothing is
+# installed.
 set -euo pipefail
 
 if [ $# -lt 1 ] || [ ! -f "$1/build.ninja" ]; then

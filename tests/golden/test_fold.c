@@ -17,9 +17,9 @@ static const char *const settings[] = {
 enum { NONE, ALL, MAX_BATCH = 2 };
 
 /*
- * Of the largest logit. Two ways to the same numbers differ by their roundings: in float each product and sum by 2^-24 of
- * its size, which through these networks grows to 2e-6 at most (llvmpipe of Mesa 22.3.6); ten times that is a number that
- * is wrong. In half a weight or activation is off by 2^-12, and the bound is that of the golden models.
+ * Of the largest logit. Two ways to the same numbers differ by their roundings: in float each product and sum by 2^-24
+ * of its size, which through these networks grows to 2e-6 at most (llvmpipe of Mesa 22.3.6); ten times that is a number
+ * that is wrong. In half a weight or activation is off by 2^-12, and the bound is that of the golden models.
  */
 static const double bounds[] = { [VIT_F32] = 2e-5, [VIT_F16] = 2e-2 };
 

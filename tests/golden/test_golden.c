@@ -3,8 +3,8 @@
 #include "golden/golden.h"
 #include "gpu/test_device.h"
 
-/* Largest difference allowed, as a part of the largest logit (or of 1). Networks as small as these, with random weights,
- * average least of what rounding to bytes does. */
+/* Largest difference allowed, as a part of the largest logit (or of 1). Networks as small as these, with random
+ * weights, average least of what rounding to bytes does. */
 static const double tolerances[] = { [VIT_F32] = 1e-4, [VIT_F16] = 2e-2, [VIT_I8] = 1e-1 };
 static const char *const precision_names[] = { [VIT_F32] = "f32", [VIT_F16] = "f16", [VIT_I8] = "i8" };
 

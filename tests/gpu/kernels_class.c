@@ -1,4 +1,5 @@
-/* Twin tests of the block for one token of an image, whose results come in parts, and of the linear that adds them up. */
+/* Twin tests of the block for one token of an image, whose results come in parts, and of the linear that adds them up.
+ * */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/kernel_rig.h"
 #include "gpu/pipelines.h"
@@ -94,8 +95,8 @@ multiply (const struct matrix *m, const double *x, double *y)
   return largest;
 }
 
-/* Columns from .. from + num - 1 of w times v, for each row of w; the allowance is the rounding of v, `error`, and that of
- * the sums and of what is added to them. */
+/* Columns from .. from + num - 1 of w times v, for each row of w; the allowance is the rounding of v, `error`, and that
+ * of the sums and of what is added to them. */
 static void
 part (const struct matrix *m, const double *v, size_t from, size_t num, double error, const double *plus, double *want,
     double *allowance)

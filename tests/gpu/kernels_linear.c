@@ -186,11 +186,11 @@ norm_of (const double *x, const double *w, const struct linear_params *p, double
   return largest * *scale * (sqrt (p->in_dim) * fabs (sum) + fabs (product));
 }
 
-/* The allowance grows with the square root of the number of terms times their root sum of squares: what rounding in
- * any order of summation adds up to, with room. An activation bends it by 1.13 at most (GELU's steepest slope) and may
+/* The allowance grows with the square root of the number of terms times their root sum of squares: what rounding in any
+ * order of summation adds up to, with room. An activation bends it by 1.13 at most (GELU's steepest slope) and may
  * itself be 16 roundings off (erf by a polynomial: 4.7e-7). Where x is normalised, the rounding of its mean, of size
- * sqrt (in) * eps * max |x|, is in every term, and that of each deviation, of size eps * max |x|, in the scale. A sum that begins
- * with the residual rounds at its size too. */
+ * sqrt (in) * eps * max |x|, is in every term, and that of each deviation, of size eps * max |x|, in the scale. A sum
+ * that begins with the residual rounds at its size too. */
 static void
 expect (struct twin *t, const struct guarded *x, const struct guarded *y)
 {
@@ -308,8 +308,8 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
   guarded_finish (&y, rig);
 }
 
-/* Of the kernels that suit: the one that a network would get, and each other in every third row. Beside half activations
- * no device packs weights in an order of its own: so its kernels for rows meet float ones, too. */
+/* Of the kernels that suit: the one that a network would get, and each other in every third row. Beside half
+ * activations no device packs weights in an order of its own: so its kernels for rows meet float ones, too. */
 static void
 run_kernels (struct rig *rig, const char *row, const struct variant *v, const struct twin *t, struct guarded *x,
     const struct guarded *y, enum store activations)

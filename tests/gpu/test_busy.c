@@ -54,8 +54,8 @@ test_asleep (struct fixture *f)
   REQUIRE (cpu < 0.1 * wall + 0.5e-3 * ROUNDS);
 }
 
-/* The second picture is with the device while the first is being computed. A thread that the system stops for as long as
- * a picture takes sees nothing, so there are several tries. */
+/* The second picture is with the device while the first is being computed. A thread that the system stops for as long
+ * as a picture takes sees nothing, so there are several tries. */
 static void
 test_overlap (struct fixture *f)
 {

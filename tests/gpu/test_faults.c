@@ -193,7 +193,8 @@ write_labels (void)
   REQUIRE (fclose (f) == 0);
 }
 
-/* Without a cache every run tries its kernels, on threads and devices of their own, which takes a while: some calls do. */
+/* Without a cache every run tries its kernels, on threads and devices of their own, which takes a while: some calls do.
+ * */
 static void
 fail_some_trials (void)
 {

@@ -48,8 +48,8 @@ forget_peak (void)
 }
 
 /* The most memory in use while a model is loaded is 1.2 times its file at most, and that includes what a device that is
- * a CPU counts as its own. A smaller model of the same shapes goes before: what the driver's compiler takes once for the
- * kernels is another matter. */
+ * a CPU counts as its own. A smaller model of the same shapes goes before: what the driver's compiler takes once for
+ * the kernels is another matter. */
 static void
 test_peak (vit_device *device, enum vit_precision precision)
 {

@@ -318,8 +318,8 @@ test_costs (const struct fixture *f)
   vit_session_destroy (&s);
 }
 
-/* A session that is prepared has nothing to allocate, to compile or to update for its first pictures; one that has results
- * to collect can be prepared for others meanwhile. */
+/* A session that is prepared has nothing to allocate, to compile or to update for its first pictures; one that has
+ * results to collect can be prepared for others meanwhile. */
 static void
 test_prepared (const struct fixture *f)
 {

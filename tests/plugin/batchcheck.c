@@ -21,7 +21,8 @@ batchcheck_finish (GstHarness * h, GstCaps * caps)
 void
 batchcheck_push (GstHarness * h, GstCaps * caps, guint n)
 {
-  fail_unless_equals_int (gst_harness_push (h, common_frame (caps, fakecheck_corners[n % FAKE_CLASSES], n)), GST_FLOW_OK);
+  fail_unless_equals_int (gst_harness_push (h, common_frame (caps, fakecheck_corners[n % FAKE_CLASSES], n)),
+      GST_FLOW_OK);
 }
 
 /* The n-th frame, with its own label and times. */

@@ -14,7 +14,8 @@ GST_START_TEST (test_properties_round_trip)
   {
     const gchar *name, *text;
   } others[] = {
-    {"top-k", "5"}, {"threshold", "0.5"}, {"precision", "int8"}, {"tune", "off"}, {"activation", "sigmoid"}, {"meta", "roi+custom"},
+    {"top-k", "5"}, {"threshold", "0.5"}, {"precision", "int8"}, {"tune", "off"}, {"activation", "sigmoid"},
+    {"meta", "roi+custom"},
     {"interval", "4"}, {"carry-over", "last"}, {"message-mode", "all"}, {"qos-skip", "false"},
     {"batch-size", "8"}, {"batch-timeout", "1000"}, {"inflight", "3"},
   };

@@ -14,7 +14,8 @@ GST_START_TEST (test_order_and_eos)
   caps = common_caps ("RGB", 16, 16, NULL);
   h = common_harness ("vitclassify", gst_caps_ref (caps));
   for (guint n = 0; n < 20; n++)
-    fail_unless_equals_int (gst_harness_push (h, common_frame (caps, fakecheck_corners[n % FAKE_CLASSES], n)), GST_FLOW_OK);
+    fail_unless_equals_int (gst_harness_push (h, common_frame (caps, fakecheck_corners[n % FAKE_CLASSES], n)),
+      GST_FLOW_OK);
   fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
   fail_unless_equals_int (gst_harness_buffers_in_queue (h), 20);
   for (guint n = 0; n < 20; n++) {
@@ -64,7 +65,8 @@ GST_END_TEST;
 /* The element asks for a result rarely enough to sleep, and often enough to notice a state change. */
 GST_START_TEST (test_waiting_is_asleep)
 {
-  static const gchar *const lines[] = { "vitclassify inflight=1", "vitclassify", "vitclassify batch-size=2 inflight=3" };
+  static const gchar *const lines[] = { "vitclassify inflight=1", "vitclassify",
+    "vitclassify batch-size=2 inflight=3" };
 
   for (guint i = 0; i < G_N_ELEMENTS (lines); i++) {
     GstCaps *caps = common_caps ("RGB", 16, 16, NULL);

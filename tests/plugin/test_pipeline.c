@@ -180,8 +180,8 @@ GST_END_TEST;
 /* Very large and very small frames. */
 GST_START_TEST (test_sizes)
 {
-  static const gchar *const caps[] = { "NV12,width=8192,height=8192", "RGB,width=1,height=1", "I420,width=16384,height=2",
-    "GRAY8,width=1,height=16384", "BGRx,width=4095,height=3" };
+  static const gchar *const caps[] = { "NV12,width=8192,height=8192", "RGB,width=1,height=1",
+    "I420,width=16384,height=2", "GRAY8,width=1,height=16384", "BGRx,width=4095,height=3" };
 
   for (guint i = 0; i < G_N_ELEMENTS (caps); i++) {
     gchar *line = g_strdup_printf ("videotestsrc num-buffers=2 pattern=blue ! video/x-raw,format=%s ! "
@@ -405,8 +405,8 @@ main (int argc, char **argv)
   gint result = 0;
 
   /* not the registry's factories, which live as long as the process */
-  g_setenv ("GST_TRACERS", "leaks(filters=\"GstElement,GstPad,GstBus,GstBuffer,GstBufferPool,GstMemory,GstCaps,GstEvent,"
-      "GstMessage,GstQuery,GstSample\")", FALSE);
+  g_setenv ("GST_TRACERS", "leaks(filters=\"GstElement,GstPad,GstBus,GstBuffer,GstBufferPool,GstMemory,GstCaps,"
+      "GstEvent,GstMessage,GstQuery,GstSample\")", FALSE);
   gst_check_init (&argc, &argv);
   common_init ();
   folder = g_dir_make_tmp ("vitclassify-test-XXXXXX", NULL);

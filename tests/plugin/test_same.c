@@ -159,7 +159,8 @@ check_batches (void)
 int
 main (int argc, char **argv)
 {
-  static const gchar *const caps[] = { "format=I420", "format=RGB,width=301,height=173", "format=NV12,width=98,height=57",
+  static const gchar *const caps[] = { "format=I420", "format=RGB,width=301,height=173",
+    "format=NV12,width=98,height=57",
     "format=I420,colorimetry=bt709,chroma-site=mpeg2" };
   const struct vit_device_params device_params = { .cache_dir = "" };
   const struct vit_model_params model_params = { .precision = VIT_F32 };

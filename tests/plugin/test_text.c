@@ -162,11 +162,11 @@ GST_START_TEST (test_escapes)
   for (guint i = 0; i < 3; i++) {
     GstBuffer *out = gst_harness_push_and_pull (h, common_frame (caps, colours[i], i));
     gchar *text = text_of (out);
-    json_t *root = parse (text);
+    json_t *root = parse (text), *best;
 
     fail_unless_equals_int (json_integer_value (json_object_get (root, "frame")), i);
-    fail_unless_equals_string (json_string_value (json_object_get (json_array_get (json_object_get (root, "classes"), 0),
-                "label")), labels[i]);
+    best = json_array_get (json_object_get (root, "classes"), 0);
+    fail_unless_equals_string (json_string_value (json_object_get (best, "label")), labels[i]);
     json_decref (root);
     g_free (text);
     gst_buffer_unref (out);

@@ -170,7 +170,8 @@ attention_kernel_at (uint32_t index)
   return &kernels[index];
 }
 
-/* A CPU runs tiles in shared memory slower than anything else. The larger tile is for calls that make enough of them. */
+/* A CPU runs tiles in shared memory slower than anything else. The larger tile is for calls that make enough of them.
+ * */
 static bool
 worth_it (const vit_device *dev, const struct attention_params *p, const struct attention_kernel *k)
 {

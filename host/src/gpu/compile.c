@@ -12,9 +12,9 @@
 #include "gpu/trial.h"
 #include "gpu/trust.h"
 
-/* Of the CPU: on a busy machine the clock on the wall says nothing of a kernel. An unrolled kernel takes lavapipe 22.3.6
- * up to 2 s and some of 26.x up to 28 s; one that takes longer than this costs a user more than it ever gives back.
- * VIT_COMPILE_LIMIT_MS overrides it. */
+/* Of the CPU: on a busy machine the clock on the wall says nothing of a kernel. An unrolled kernel takes lavapipe
+ * 22.3.6 up to 2 s and some of 26.x up to 28 s; one that takes longer than this costs a user more than it ever gives
+ * back. VIT_COMPILE_LIMIT_MS overrides it. */
 enum {
   LIMIT_MS = 20000,
   PATIENCE = 10, /* times the limit, by the clock on the wall: a driver that hangs uses no CPU */

@@ -110,8 +110,8 @@ read_limits (vit_device *dev)
   /* the year of lavapipe that learned clustered operations also learned this */
   c->broadcasts = c->unrolled && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_CLUSTERED_BIT);
   c->timeline = has_timeline (dev);
-  /* Compilers that can multiply matrices across a subgroup also follow what is uniform through loops: lavapipe does both
-   * from the same year on. What it promises wrongly costs speed, not right answers. */
+  /* Compilers that can multiply matrices across a subgroup also follow what is uniform through loops: lavapipe does
+   * both from the same year on. What it promises wrongly costs speed, not right answers. */
   c->loops = c->unrolled && device_has_extension (dev, "VK_KHR_cooperative_matrix");
   c->max_push = l->maxPushConstantsSize;
   c->max_shared = l->maxComputeSharedMemorySize;

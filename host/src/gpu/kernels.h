@@ -22,7 +22,8 @@ enum weight_layout { LAYOUT_ROWS, LAYOUT_PANELS, LAYOUT_LOOP };
 /* A linear's weight in the order its kernels stream it. */
 struct weight {
   struct buffer data; /* (out_dim, in_dim), packed as `layout` says */
-  /* float: STORE_I8's scales (out_dim), but for LAYOUT_PANELS, and bias (bias_rows, out_dim), where data doesn't hold it */
+  /* float: STORE_I8's scales (out_dim), but for LAYOUT_PANELS, and bias (bias_rows, out_dim), where data doesn't hold
+   * it */
   struct buffer bias;
   uint32_t bias_rows; /* as in linear_params */
   uint32_t in_dim, out_dim;
@@ -39,8 +40,8 @@ enum { ROW_PAD = 16, COLUMN_PAD = 16 };
  * WEIGHT_ALIGN: so kernels may read 16 bytes at a time, and steps of a weight's row need no check of its end. */
 enum { ROW_ALIGN = 8, WEIGHT_ALIGN = 32 };
 
-/* Packs and uploads; w is (out_dim, in_dim) float, bias (bias_rows, out_dim) or NULL with 0. STORE_F32 activations: x and y of its calls
- * are float; some devices have faster kernels for those. */
+/* Packs and uploads; w is (out_dim, in_dim) float, bias (bias_rows, out_dim) or NULL with 0. STORE_F32 activations: x
+ * and y of its calls are float; some devices have faster kernels for those. */
 bool weight_create (vit_device *dev, enum store store, enum store activations, const float *w, const float *bias,
     uint32_t bias_rows, uint32_t in_dim, uint32_t out_dim, const char *name, struct weight *out, vit_error *err);
 /* The same in two steps: everything about the weight but its numbers; then those. */
@@ -75,14 +76,14 @@ void recorder_copy (struct recorder *rec, const struct buffer *from, VkDeviceSiz
 struct recorder *recorder_create_transfer (vit_device *dev, vit_error *err);
 void recorder_transfer (struct recorder *rec, const struct buffer *from, struct buffer *to, VkDeviceSize size);
 
-/* Marks where the device's clock is read; recorder_clock_ms tells, after a run, the time from one's start to the stop of the
- * same or of another that ran behind it. 0: no timestamps. */
+/* Marks where the device's clock is read; recorder_clock_ms tells, after a run, the time from one's start to the stop
+ * of the same or of another that ran behind it. 0: no timestamps. */
 void recorder_start_clock (struct recorder *rec);
 void recorder_stop_clock (struct recorder *rec);
 double recorder_clock_ms (const struct recorder *from, const struct recorder *to);
 
-/* The same for each dispatch and copy alone, which then no longer overlap: for those who ask where the time goes. Turned
- * on before recorder_begin; fails with UNSUPPORTED on devices without timestamps. */
+/* The same for each dispatch and copy alone, which then no longer overlap: for those who ask where the time goes.
+ * Turned on before recorder_begin; fails with UNSUPPORTED on devices without timestamps. */
 bool recorder_profile (struct recorder *rec, vit_error *err);
 /* What is recorded from here on belongs to this op (borrowed), which does so many operations in all. */
 void recorder_label (struct recorder *rec, const char *op, double flops);
@@ -100,7 +101,8 @@ span_all (const struct buffer *b)
   return (struct span) { b, 0, b->size };
 }
 
-/* Each records one kernel, without a barrier before or after. Fails with UNSUPPORTED (a limit of the device), MEMORY. */
+/* Each records one kernel, without a barrier before or after. Fails with UNSUPPORTED (a limit of the device), MEMORY.
+ * */
 struct linear_call {
   struct span x, y;
   const struct weight *weight;
@@ -124,8 +126,9 @@ bool record_tokens (struct recorder *rec, struct span patches, const struct buff
     struct span y, const struct tokens_params *p, vit_error *err); /* all float */
 bool record_attention (struct recorder *rec, struct span qkv, struct span out, enum store store,
     const struct attention_params *p, vit_error *err);
-/* A block of which one token of each image matters, the first: two dispatches and, with the linear that reads it, a third.
- * What they hand on comes in parts, float: (images, heads, dim) and (images, class_mlp_parts, dim), to be added up. */
+/* A block of which one token of each image matters, the first: two dispatches and, with the linear that reads it, a
+ * third. What they hand on comes in parts, float: (images, heads, dim) and (images, class_mlp_parts, dim), to be added
+ * up. */
 struct class_block {
   const struct weight *qkv, *proj, *fc1, *fc2; /* both norms are folded into what reads them */
   const struct weight *next;                   /* reads the token, which it normalises itself */

@@ -126,7 +126,8 @@ static const struct linear_kernel kernels[] = {
   PACKED ("32x32_split4", 32, 32, 16, 4, 4, 4),
   { "plain", plain_suits, record_plain, NULL },
 };
-/* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle. */
+/* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle.
+ * */
 enum { ENOUGH_GROUPS = 128 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
@@ -178,8 +179,8 @@ tiles_of (const struct linear_kernel *k, const struct linear_call *call)
   return k->record == record_linear_tile ? linear_tile_groups (call, k->shape) : 0;
 }
 
-/* Tiles and the kernel for a few rows, whose invocations meet in shared memory, are for GPUs; sums in half for those who
- * timed them. */
+/* Tiles and the kernel for a few rows, whose invocations meet in shared memory, are for GPUs; sums in half for those
+ * who timed them. */
 static bool
 out_of_place (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {

@@ -12,8 +12,8 @@ enum { BLOCK = CPU_LOOP_BLOCK };
 
 _Static_assert(sizeof (struct cpu_loop_linear_params) <= MAX_PUSH, "push constants over the guaranteed size");
 
-/* Outputs of one subgroup: accumulators, weights and a product must fit into the CPU's registers. Measured on lavapipe of
- * Mesa 26.2, two Zen 4 cores, 197 x 768 x 768: 16 lanes 8 x 2 best (183 GFLOP/s; 12 x 1 166), 8 lanes 6 x 2. */
+/* Outputs of one subgroup: accumulators, weights and a product must fit into the CPU's registers. Measured on lavapipe
+ * of Mesa 26.2, two Zen 4 cores, 197 x 768 x 768: 16 lanes 8 x 2 best (183 GFLOP/s; 12 x 1 166), 8 lanes 6 x 2. */
 struct tile {
   uint32_t rows, columns; /* columns: panels */
 };
@@ -47,8 +47,8 @@ linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim)
       && panel_bytes (caps->subgroup_size, STORE_F32, in_dim) <= UINT32_MAX / 2;
 }
 
-/* One panel of columns from c0 on, into zeros; columns that aren't there stay zero. Block b begins at k = BLOCK * b, the last one
- * earlier where it would run over the end; what the block before has done stays zero in it. */
+/* One panel of columns from c0 on, into zeros; columns that aren't there stay zero. Block b begins at k = BLOCK * b,
+ * the last one earlier where it would run over the end; what the block before has done stays zero in it. */
 static void
 pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {

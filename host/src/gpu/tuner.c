@@ -123,8 +123,8 @@ seen (const struct plan *plan, uint32_t index)
   return false;
 }
 
-/* Each candidate's best run counts: what disturbs a run only makes it longer. One that is wrong is left out; it is given
- * up for good when it is compiled for use. */
+/* Each candidate's best run counts: what disturbs a run only makes it longer. One that is wrong is left out; it is
+ * given up for good when it is compiled for use. */
 static bool
 tune_call (vit_device *dev, const struct special *s, uint64_t until_ms, vit_error *err)
 {

@@ -26,8 +26,8 @@ struct graph {
   uint64_t arena_bytes;
 };
 
-/* Plans the network for a batch. Tensor 0 is the input, patch rows (batch * model_input_rows, 3 * patch area), at offset
- * 0 of the arena; the last op writes the logits, float (batch, classes). */
+/* Plans the network for a batch. Tensor 0 is the input, patch rows (batch * model_input_rows, 3 * patch area), at
+ * offset 0 of the arena; the last op writes the logits, float (batch, classes). */
 bool graph_init (struct graph *g, const vit_model *model, uint32_t batch, vit_error *err);
 void graph_finish (struct graph *g); /* accepts a zeroed one */
 const char *graph_input_name (const struct graph *g);

@@ -130,8 +130,8 @@ upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weig
   return ok;
 }
 
-/* Stores other than half hold whatever a float does. Half rounds to 11 bits from 2^-14 on and holds 65504 at most: below
- * 2^-10 for the largest weight of all, those that matter beside it would lose bits. */
+/* Stores other than half hold whatever a float does. Half rounds to 11 bits from 2^-14 on and holds 65504 at most:
+ * below 2^-10 for the largest weight of all, those that matter beside it would lose bits. */
 static bool
 scale_columns (const struct loader *l, struct layer *layer, const double *factor, uint32_t period)
 {
@@ -164,8 +164,8 @@ take_norm (struct loader *l, enum slot weight, uint32_t block, struct layer *lay
 
 /* ---- the network ---- */
 
-/* Attention's weights are softmax (..k..) and sum to 1: a shift of every score by q.b_k changes nothing, and b_v comes out
- * of it as it went in. */
+/* Attention's weights are softmax (..k..) and sum to 1: a shift of every score by q.b_k changes nothing, and b_v comes
+ * out of it as it went in. */
 static void
 fold_biases (struct layer *qkv, struct layer *proj)
 {
@@ -359,8 +359,9 @@ tell (void *ctx, uint32_t i)
   progress_set (&p->kernels, compile_done (p->compile));
 }
 
-/* Two blocks at a time, for kernels are made meanwhile; but each block under way takes the memory of a matrix of floats,
- * and loading should take little more than the weights themselves: one at a time where two are over a sixteenth. */
+/* Two blocks at a time, for kernels are made meanwhile; but each block under way takes the memory of a matrix of
+ * floats, and loading should take little more than the weights themselves: one at a time where two are over a
+ * sixteenth. */
 static uint32_t
 choose_threads (const vit_model *m)
 {

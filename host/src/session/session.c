@@ -65,8 +65,8 @@ compile_kernels (vit_session *s, const struct vit_session_params *params, vit_er
   return compile_finish (&work, &progress, &given_up, err);
 }
 
-/* Some drivers compile a kernel, or find it in their cache, when it first runs: run a workgroup of each now, on whatever
- * lies in the arena. */
+/* Some drivers compile a kernel, or find it in their cache, when it first runs: run a workgroup of each now, on
+ * whatever lies in the arena. */
 static bool
 warm_up (vit_session *s, vit_error *err)
 {
