@@ -92,7 +92,7 @@ run_kernel (struct rig *rig, const struct attention_kernel *k, const struct guar
   vit_error err = { 0 };
   guarded_init (&y, rig, x->store, NULL, out_rows * p->out_stride);
   rig_begin (rig);
-  rig_run (rig, k->record (rig->rec, guarded_span (x), guarded_span (&y), x->store, p, &err),
+  rig_run (rig, k->record (rig->rec, guarded_span (x), guarded_span (&y), x->store, p, k, &err),
       4.0 * p->queries * p->batch * p->tokens * e->columns, &err);
   rig_compare (rig, &y, e);
   guarded_finish (&y, rig);
@@ -126,10 +126,10 @@ run_row (struct rig *rig, const struct shape *s, const struct variant *v, uint64
   expect (&p, x.values, v->store, want, allowance);
 
   const struct attention_kernel *chosen = attention_static_choice (rig->dev, v->store, &p);
-  REQUIRE (chosen->suits (rig->dev, v->store, &p));
+  REQUIRE (chosen->suits (rig->dev, v->store, &p, chosen));
   for (uint32_t i = 0; i < attention_num_kernels (); i++) {
     const struct attention_kernel *k = attention_kernel_at (i);
-    if (!k->suits (rig->dev, v->store, &p)
+    if (!k->suits (rig->dev, v->store, &p, k)
         || !rig_row (rig, false, "%s by %s%s", row, k->name, k == chosen ? ", the choice" : ""))
       continue;
     run_kernel (rig, k, &x, &p, out_rows,

@@ -11,6 +11,8 @@
 
 /* What keeps a large GPU busy, as for linears. */
 enum { ENOUGH_GROUPS = 128 };
+/* Invocations of the tiled kernel's workgroups. */
+enum { SMALL_TILE = 64, LARGE_TILE = 256 };
 /* Of attention_tile.comp: keys of a tile; tiles whose scores fit registers; the same where one round isn't enough. */
 enum { KEYS = 32, MAX_TILES = 8, ROUND_TILES = 4 };
 
@@ -25,55 +27,35 @@ tile_bytes (enum store store, uint32_t head_dim, uint32_t threads)
 }
 
 static bool
-tile_suits (const vit_device *dev, enum store store, const struct attention_params *p, uint32_t threads)
+tile_suits (const vit_device *dev, enum store store, const struct attention_params *p, const struct attention_kernel *k)
 {
   const struct caps *caps = device_caps (dev);
   return !caps->plain && p->head_dim % 8 == 0 && p->head_dim >= 32 && p->head_dim <= 128
-      && p->qkv_stride % ROW_ALIGN == 0 && p->out_stride % 4 == 0 && threads <= caps->max_invocations
-      && tile_bytes (store, p->head_dim, threads) <= caps->max_shared;
+      && p->qkv_stride % ROW_ALIGN == 0 && p->out_stride % 4 == 0 && k->threads <= caps->max_invocations
+      && tile_bytes (store, p->head_dim, k->threads) <= caps->max_shared;
+}
+
+/* Queries of a workgroup: four invocations share each. */
+static uint32_t
+tile_queries (const struct attention_kernel *k)
+{
+  return k->threads / 4;
 }
 
 static bool
 record_tile (struct recorder *rec, struct span qkv, struct span out, enum store store, const struct attention_params *p,
-    uint32_t threads, vit_error *err)
+    const struct attention_kernel *k, vit_error *err)
 {
   uint32_t tiles = ceil_div (p->tokens, KEYS);
   struct dispatch d = {
     .shader = store == STORE_F16 ? SHADER_attention_tile_h : SHADER_attention_tile_f,
-    .spec = { 3, { threads, p->head_dim, tiles <= MAX_TILES ? tiles : ROUND_TILES } },
+    .spec = { 3, { k->threads, p->head_dim, tiles <= MAX_TILES ? tiles : ROUND_TILES } },
     .bind = { qkv, { 0 }, { 0 }, out },
     .push = p,
     .push_size = sizeof *p,
-    .groups = { ceil_div (p->queries, threads / 4), p->heads, p->batch },
+    .groups = { ceil_div (p->queries, tile_queries (k)), p->heads, p->batch },
   };
   return recorder_dispatch (rec, &d, err);
-}
-
-/* Of 64 and of 16 queries a workgroup. */
-static bool
-tile_64_suits (const vit_device *dev, enum store store, const struct attention_params *p)
-{
-  return tile_suits (dev, store, p, 256);
-}
-
-static bool
-record_tile_64 (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
-{
-  return record_tile (rec, qkv, out, store, p, 256, err);
-}
-
-static bool
-tile_16_suits (const vit_device *dev, enum store store, const struct attention_params *p)
-{
-  return tile_suits (dev, store, p, 64);
-}
-
-static bool
-record_tile_16 (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
-{
-  return record_tile (rec, qkv, out, store, p, 64, err);
 }
 
 /* The widest cut of a head that spills no register: 64 of q and 32 of the sum make 96, with 128 ACO begins to spill on
@@ -87,34 +69,6 @@ choose_slice (uint32_t head_dim, bool software)
   while (head_dim % slice)
     slice--;
   return slice;
-}
-
-static bool
-loop_suits (const vit_device *dev, enum store store, const struct attention_params *p)
-{
-  return store == STORE_F32 && attention_loop_suits (dev, p);
-}
-
-static bool
-record_loop (struct recorder *rec, struct span qkv, struct span out, enum store store, const struct attention_params *p,
-    vit_error *err)
-{
-  (void) store;
-  return record_attention_loop (rec, qkv, out, p, err);
-}
-
-static bool
-unrolled_suits (const vit_device *dev, enum store store, const struct attention_params *p)
-{
-  return store == STORE_F32 && attention_cpu_suits (dev, p);
-}
-
-static bool
-record_unrolled (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
-{
-  (void) store;
-  return record_attention_cpu (rec, qkv, out, p, err);
 }
 
 /* slice: of the head, one invocation's; divides it */
@@ -134,27 +88,29 @@ record_slices (struct recorder *rec, struct span qkv, struct span out, enum stor
 }
 
 static bool
-record_plain (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
+plain_suits (const vit_device *dev, enum store store, const struct attention_params *p,
+    const struct attention_kernel *k)
 {
+  (void) dev, (void) store, (void) p, (void) k;
+  return true;
+}
+
+static bool
+record_plain (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, const struct attention_kernel *k, vit_error *err)
+{
+  (void) k;
   uint32_t slice = choose_slice (p->head_dim, device_caps (recorder_device (rec))->software);
   return record_slices (rec, qkv, out, store, p, slice, err);
 }
 
-static bool
-plain_suits (const vit_device *dev, enum store store, const struct attention_params *p)
-{
-  (void) dev, (void) store, (void) p;
-  return true;
-}
-
 static const struct attention_kernel kernels[] = {
-  { "loop", loop_suits, record_loop },
-  { "unrolled", unrolled_suits, record_unrolled },
-  { "coopmat_64", attention_coopmat_suits, record_attention_coopmat },
-  { "tile_64", tile_64_suits, record_tile_64 },
-  { "tile_16", tile_16_suits, record_tile_16 },
-  { "plain", plain_suits, record_plain },
+  { "loop", attention_loop_suits, record_attention_loop, 0 },
+  { "unrolled", attention_cpu_suits, record_attention_cpu, 0 },
+  { "coopmat_64", attention_coopmat_suits, record_attention_coopmat, 0 },
+  { "tile_64", tile_suits, record_tile, LARGE_TILE },
+  { "tile_16", tile_suits, record_tile, SMALL_TILE },
+  { "plain", plain_suits, record_plain, 0 },
 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
@@ -170,15 +126,14 @@ attention_kernel_at (uint32_t index)
   return &kernels[index];
 }
 
-/* A CPU runs tiles in shared memory slower than anything else. The larger tile is for calls that make enough of them.
- * */
+/* A CPU runs tiles in shared memory slower than anything else. The large tile is for calls that make enough of it. */
 static bool
 worth_it (const vit_device *dev, const struct attention_params *p, const struct attention_kernel *k)
 {
-  if (k->record != record_tile_64 && k->record != record_tile_16 && k->record != record_attention_coopmat)
+  if (k->record != record_tile && k->record != record_attention_coopmat)
     return true;
   return device_caps (dev)->gpu
-      && (k->record != record_tile_64 || ceil_div (p->queries, 64) * p->heads * p->batch >= ENOUGH_GROUPS);
+      && (k->threads != LARGE_TILE || ceil_div (p->queries, tile_queries (k)) * p->heads * p->batch >= ENOUGH_GROUPS);
 }
 
 const struct attention_kernel *
@@ -186,7 +141,7 @@ attention_static_choice (const vit_device *dev, enum store store, const struct a
 {
   const struct attention_kernel *plain = &kernels[NUM_KERNELS - 1], *k = kernels;
   while (k < plain
-      && (!k->suits (dev, store, p) || !worth_it (dev, p, k)
+      && (!k->suits (dev, store, p, k) || !worth_it (dev, p, k)
           || trust_refuses (dev, TRUST_ATTENTION, k->name, p->tokens)))
     k++;
   return k;
@@ -205,7 +160,7 @@ record_attention (struct recorder *rec, struct span qkv, struct span out, enum s
     return false;
   if (plan && !plan_special (plan, &s, err))
     return false;
-  bool ok = k->record (rec, qkv, out, store, p, err);
+  bool ok = k->record (rec, qkv, out, store, p, k, err);
   if (plan)
     plan_end_special (plan);
   return ok;

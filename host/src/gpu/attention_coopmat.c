@@ -16,8 +16,10 @@ shared_bytes (uint32_t head_dim)
 
 /* Halves, as they come from the linear before: queries and keys are multiplied as they are. */
 bool
-attention_coopmat_suits (const vit_device *dev, enum store store, const struct attention_params *p)
+attention_coopmat_suits (const vit_device *dev, enum store store, const struct attention_params *p,
+    const struct attention_kernel *k)
 {
+  (void) k;
   const struct caps *caps = device_caps (dev);
   const struct matrix_shape *s = &caps->matrix;
   if (s->m == 0 || store != STORE_F16 || p->head_dim < 32 || p->head_dim > 128)
@@ -31,9 +33,9 @@ attention_coopmat_suits (const vit_device *dev, enum store store, const struct a
 
 bool
 record_attention_coopmat (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err)
+    const struct attention_params *p, const struct attention_kernel *k, vit_error *err)
 {
-  (void) store;
+  (void) store, (void) k;
   const struct caps *caps = device_caps (recorder_device (rec));
   const struct matrix_shape *s = &caps->matrix;
   struct coopmat_attention_params push = {

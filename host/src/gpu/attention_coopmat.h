@@ -5,8 +5,9 @@
 
 #include "gpu/attention.h"
 
-bool attention_coopmat_suits (const vit_device *dev, enum store store, const struct attention_params *p);
+bool attention_coopmat_suits (const vit_device *dev, enum store store, const struct attention_params *p,
+    const struct attention_kernel *k);
 bool record_attention_coopmat (struct recorder *rec, struct span qkv, struct span out, enum store store,
-    const struct attention_params *p, vit_error *err);
+    const struct attention_params *p, const struct attention_kernel *k, vit_error *err);
 
 #endif

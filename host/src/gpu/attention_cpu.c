@@ -44,11 +44,13 @@ cut_head (const struct caps *caps, uint32_t head_dim, struct cut *cut)
 }
 
 bool
-attention_cpu_suits (const vit_device *dev, const struct attention_params *p)
+attention_cpu_suits (const vit_device *dev, enum store store, const struct attention_params *p,
+    const struct attention_kernel *k)
 {
+  (void) k;
   const struct caps *caps = device_caps (dev);
   struct cut cut;
-  return caps->unrolled && !caps->loops && p->tokens >= caps->subgroup_size
+  return store == STORE_F32 && caps->unrolled && !caps->loops && p->tokens >= caps->subgroup_size
       && p->tokens <= caps->subgroup_size * TABLE * TABLE && p->head_dim % 2 == 0 && p->out_stride % 2 == 0
       && cut_tokens (caps, p->tokens, &cut) && cut_head (caps, p->head_dim, &cut);
 }
@@ -60,9 +62,10 @@ unrolled_shader (uint32_t lanes)
 }
 
 bool
-record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, const struct attention_params *p,
-    vit_error *err)
+record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, const struct attention_kernel *k, vit_error *err)
 {
+  (void) store, (void) k;
   const struct caps *caps = device_caps (recorder_device (rec));
   uint32_t blocks = ceil_div (p->queries, caps->subgroup_size);
   struct cut cut;

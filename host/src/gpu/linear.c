@@ -71,24 +71,10 @@ unrolled_suits (const vit_device *dev, const struct linear_call *call, const str
 }
 
 static bool
-record_unrolled (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
-{
-  (void) k;
-  return record_linear_cpu (rec, call, err);
-}
-
-static bool
 loop_suits (const vit_device *dev, const struct linear_call *call, const struct linear_kernel *k)
 {
   (void) dev, (void) k;
   return call->weight->layout == LAYOUT_LOOP && !call->p.norm;
-}
-
-static bool
-record_loop (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
-{
-  (void) k;
-  return record_linear_loop (rec, call, err);
 }
 
 #define TILE_OF(name, ...)                                                                                             \
@@ -110,8 +96,8 @@ record_loop (struct recorder *rec, const struct linear_call *call, const struct 
   }
 
 static const struct linear_kernel kernels[] = {
-  { "loop", loop_suits, record_loop, NULL },
-  { "unrolled", unrolled_suits, record_unrolled, NULL },
+  { "loop", loop_suits, record_linear_loop, NULL },
+  { "unrolled", unrolled_suits, record_linear_cpu, NULL },
   { "rows", linear_rows_suits, record_linear_rows, NULL },
   COOPMAT ("128x128", 128, 128, 64),
   COOPMAT ("64x64", 64, 64, 32),

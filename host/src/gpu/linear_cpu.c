@@ -281,8 +281,9 @@ record_rounds (struct recorder *rec, const struct linear_call *call, vit_error *
 
 /* Where rows have biases of their own, each group of bias_rows is a call. */
 bool
-record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err)
+record_linear_cpu (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
 {
+  (void) k;
   struct linear_call c = *call;
   struct linear_params *p = &c.p;
   uint32_t rows = p->rows;

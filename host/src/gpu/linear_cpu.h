@@ -3,6 +3,7 @@
 #ifndef VIT_GPU_LINEAR_CPU_H
 #define VIT_GPU_LINEAR_CPU_H
 
+#include "gpu/linear.h"
 #include "gpu/quantize.h"
 #include "gpu/recorder.h"
 
@@ -14,6 +15,7 @@ size_t linear_cpu_bytes (const vit_device *dev, const struct weight *shape);
 /* Writes all of them. */
 void linear_cpu_pack (const vit_device *dev, const struct weight *shape, const struct weight_values *v, uint8_t *out);
 /* record_linear for such a weight: x and y are float. */
-bool record_linear_cpu (struct recorder *rec, const struct linear_call *call, vit_error *err);
+bool record_linear_cpu (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k,
+    vit_error *err);
 
 #endif

@@ -99,8 +99,9 @@ loop_shader (uint32_t lanes, enum store store)
 }
 
 bool
-record_linear_loop (struct recorder *rec, const struct linear_call *call, vit_error *err)
+record_linear_loop (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
 {
+  (void) k;
   const struct weight *w = call->weight;
   const struct linear_params *p = &call->p;
   uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;

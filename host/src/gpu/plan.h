@@ -8,9 +8,11 @@
 /* Ways to do attention and LayerNorm, as struct linear_kernel is one to do a linear. */
 struct attention_kernel {
   const char *name;
-  bool (*suits) (const vit_device *dev, enum store store, const struct attention_params *p);
+  bool (*suits) (const vit_device *dev, enum store store, const struct attention_params *p,
+      const struct attention_kernel *k);
   bool (*record) (struct recorder *rec, struct span qkv, struct span out, enum store store,
-      const struct attention_params *p, vit_error *err);
+      const struct attention_params *p, const struct attention_kernel *k, vit_error *err);
+  uint32_t threads; /* of a workgroup, where the kernel comes in several sizes */
 };
 struct layernorm_kernel {
   const char *name;

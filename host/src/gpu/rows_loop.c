@@ -11,17 +11,20 @@ _Static_assert(sizeof (struct cpu_loop_attention_params) <= MAX_PUSH, "push cons
 _Static_assert(sizeof (struct cpu_loop_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
 
 bool
-attention_loop_suits (const vit_device *dev, const struct attention_params *p)
+attention_loop_suits (const vit_device *dev, enum store store, const struct attention_params *p,
+    const struct attention_kernel *k)
 {
+  (void) k;
   const struct caps *caps = device_caps (dev);
-  return caps->loops && p->head_dim <= MAX_HEAD_DIM && p->heads <= caps->max_groups[1]
+  return store == STORE_F32 && caps->loops && p->head_dim <= MAX_HEAD_DIM && p->heads <= caps->max_groups[1]
       && p->batch <= caps->max_groups[2];
 }
 
 bool
-record_attention_loop (struct recorder *rec, struct span qkv, struct span out, const struct attention_params *p,
-    vit_error *err)
+record_attention_loop (struct recorder *rec, struct span qkv, struct span out, enum store store,
+    const struct attention_params *p, const struct attention_kernel *k, vit_error *err)
 {
+  (void) store, (void) k;
   uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
   struct cpu_loop_attention_params push = {
     .qkv = qkv.buffer->address + qkv.offset,

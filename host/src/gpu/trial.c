@@ -251,7 +251,7 @@ record_attention_trial (struct recorder *rec, const void *ctx, int which, struct
   const struct attention_trial *t = ctx;
   struct span qkv = span_all (&t->qkv.buffer);
   return which ? record_attention_reference (rec, qkv, y, t->qkv.store, &t->p, err)
-               : t->kernel->record (rec, qkv, y, t->qkv.store, &t->p, err);
+               : t->kernel->record (rec, qkv, y, t->qkv.store, &t->p, t->kernel, err);
 }
 
 static bool

@@ -53,7 +53,7 @@ candidate (const vit_device *dev, const struct special *s, uint32_t index, struc
     return k->suits (dev, &call, k) && !trust_refuses (dev, TRUST_LINEAR, k->name, s->p.linear.in_dim);
   }
   const struct attention_kernel *k = out->attention = attention_kernel_at (index);
-  return k->suits (dev, s->y_store, &s->p.attention)
+  return k->suits (dev, s->y_store, &s->p.attention, k)
       && !trust_refuses (dev, TRUST_ATTENTION, k->name, s->p.attention.tokens);
 }
 
@@ -87,7 +87,7 @@ tuner_attention (const vit_device *dev, enum store store, const struct attention
   attention_key (key, store, p);
   for (uint32_t i = 0; memo_get (dev, key, name) && i < attention_num_kernels (); i++) {
     const struct attention_kernel *k = attention_kernel_at (i);
-    if (strcmp (k->name, name) == 0 && k->suits (dev, store, p)
+    if (strcmp (k->name, name) == 0 && k->suits (dev, store, p, k)
         && !trust_refuses (dev, TRUST_ATTENTION, k->name, p->tokens))
       return k;
   }
