@@ -354,8 +354,8 @@ median (double *values, guint n)
 static struct shares
 typical (const struct shares *rounds, guint n)
 {
-  struct shares result;
-  double values[MAX_ROUNDS];
+  struct shares result = { 0 };
+  double values[MAX_ROUNDS] = { 0 };
   for (size_t at = 0; at < sizeof result; at += sizeof (double)) {
     for (guint i = 0; i < n; i++)
       memcpy (&values[i], (const char *) &rounds[i] + at, sizeof (double));
@@ -390,7 +390,7 @@ run (struct bench *b)
     run_pipeline (b, &rounds[i]);
 #else
   struct engine engine = { 0 };
-  double ratios[MAX_ROUNDS];
+  double ratios[MAX_ROUNDS] = { 0 };
   engine_open (b, &engine);
   for (guint i = 0; i < b->options.rounds; i++) {
     double alone = run_engine (b, &engine, &rounds[i]), whole = run_pipeline (b, &rounds[i]);

@@ -107,13 +107,11 @@ static const struct linear_kernel kernels[] = {
   TILE ("64x64", 64, 64, 16, 8, 4, 1),
   TILE ("32x64_split4", 32, 64, 16, 4, 8, 4),
   TILE ("32x32_split4", 32, 32, 16, 4, 4, 4),
-  PACKED ("128x64", 128, 64, 16, 8, 4, 1),
   PACKED ("64x64", 64, 64, 16, 8, 4, 1),
   PACKED ("32x32_split4", 32, 32, 16, 4, 4, 4),
   { "plain", plain_suits, record_plain, NULL },
 };
-/* What keeps a large GPU busy. A small one loses little by smaller tiles; the other way round, most of it would idle.
- * */
+/* What keeps a large GPU busy. A small one loses little by smaller tiles; else most of it would idle. */
 enum { ENOUGH_GROUPS = 128 };
 enum { NUM_KERNELS = sizeof kernels / sizeof *kernels };
 
@@ -242,7 +240,7 @@ pack_rows (const struct weight *shape, const struct weight_values *v, uint8_t *o
   size_t size = store_size (shape->store), row_bytes = shape->stride * size;
   for (size_t n = 0; n < shape->out_dim; n++) {
     uint8_t *row = out + n * row_bytes;
-    if (shape->store == STORE_I8)
+    if (v->q)
       memcpy (row, v->q + n * in_dim, in_dim);
     else if (shape->store == STORE_F16)
       half_from_floats ((uint16_t *) (void *) row, v->w + n * in_dim, in_dim);

@@ -5,7 +5,8 @@
 
 #include "gpu/linear.h"
 
-/* shape of a linear_kernel: what shaders/linear_tile.comp is specialised to. */
+/* shape of a linear_kernel: what shaders/linear_tile.comp is specialised to. Every invocation loads 16 bytes at least
+ * of each operand's tile: bm * bn / (tm * tn) <= bk / 8 * the smaller of bm and bn, in each group of split. */
 struct tile_shape {
   uint32_t bm, bn; /* outputs of a workgroup */
   uint32_t bk;     /* of a step, where an operand is half; float ones take half of it */
