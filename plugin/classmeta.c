@@ -44,8 +44,7 @@ classmeta_init (void)
     gst_meta_register_custom (CLASSMETA_NAME, no_tags, transform_custom, NULL, NULL);
 }
 
-/* The custom meta is always among the automatic ones: it alone tells a class's index, the model and the result's age.
- * */
+/* The custom meta is always among the automatic ones: it alone has a class's index, the model and the result's age. */
 ClassMetaFlags
 classmeta_resolve (ClassMetaFlags wanted, gboolean * missing)
 {

@@ -439,8 +439,8 @@ gboolean
 settings_load_equal (const LoadSettings * a, const LoadSettings * b)
 {
   return a->precision == b->precision && a->tune == b->tune && a->batch_size == b->batch_size
-      && a->inflight == b->inflight && g_strcmp0 (a->model, b->model) == 0
-      && g_strcmp0 (a->labels, b->labels) == 0
+      && a->inflight == b->inflight
+      && g_strcmp0 (a->model, b->model) == 0 && g_strcmp0 (a->labels, b->labels) == 0
       && g_strcmp0 (a->labels_file, b->labels_file) == 0 && g_strcmp0 (a->device, b->device) == 0
       && g_strcmp0 (a->cache_dir, b->cache_dir) == 0;
 }

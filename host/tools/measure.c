@@ -48,8 +48,7 @@ collect (struct loop *l, vit_error *err)
   return true;
 }
 
-/* `count` submits in steady state; times[i] (NULL: not wanted) is when the i-th was finished, gpu[i] its device time.
- * */
+/* `count` submits in steady state; times[i] (NULL: not wanted) is when the i-th was done, gpu[i] its device time. */
 static bool
 cycle (struct loop *l, uint32_t count, double *times, double *gpu, vit_error *err)
 {

@@ -13,8 +13,7 @@ struct synth_shape {
 bool synth_parse (const char *text, struct synth_shape *shape, vit_error *err);
 
 /* Writes the checkpoint in timm's layout (1000 classes, float32) and gives the folder's path, which lives until
- * synth_remove. The folder goes away by itself when the program ends, also by SIGINT, SIGTERM or SIGHUP. One at a time.
- * */
+ * synth_remove. The folder goes away when the program ends, also by SIGINT, SIGTERM or SIGHUP. One at a time. */
 const char *synth_create (const struct synth_shape *shape, vit_error *err);
 void synth_remove (void);
 

@@ -59,8 +59,7 @@ static const struct {
 };
 
 #ifdef __SANITIZE_ADDRESS__
-/* The loader unloads the driver, and what the driver leaves behind then looks lost. Nothing of the project's runs here.
- * */
+/* The loader unloads the driver: what that leaves behind then looks lost. Nothing of the project's runs here. */
 int __lsan_is_turned_off (void);
 int
 __lsan_is_turned_off (void)

@@ -1,5 +1,4 @@
-/* A text table, one row a driver, chip and kernel: "driver chip vgprs spills lds waves latency inverse share | kernel".
- * */
+/* A text table, a row for each: "driver chip vgprs spills lds waves latency inverse share | kernel". */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "table.h"
 

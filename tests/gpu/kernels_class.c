@@ -1,5 +1,4 @@
-/* Twin tests of the block for one token of an image, whose results come in parts, and of the linear that adds them up.
- * */
+/* Twin tests of the block for one token of an image, whose results come in parts, and of what adds them up. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/kernel_rig.h"
 #include "gpu/pipelines.h"

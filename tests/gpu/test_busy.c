@@ -1,7 +1,6 @@
 /* While the device computes: whoever waits for it sleeps, and the next picture is brought to it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <time.h>
-
+#include "base/clock.h"
 #include "check.h"
 #include "gpu/test_device.h"
 #include "make_model.h"
@@ -18,9 +17,7 @@ struct fixture {
 static double
 seconds (clockid_t clock)
 {
-  struct timespec t;
-  clock_gettime (clock, &t);
-  return (double) t.tv_sec + 1e-9 * (double) t.tv_nsec;
+  return 1e-9 * (double) clock_ns (clock);
 }
 
 static void

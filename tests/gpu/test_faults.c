@@ -193,8 +193,7 @@ write_labels (void)
   REQUIRE (fclose (f) == 0);
 }
 
-/* Without a cache every run tries its kernels, on threads and devices of their own, which takes a while: some calls do.
- * */
+/* Without a cache every run tries its kernels, on threads and devices of their own, which takes a while: some do. */
 static void
 fail_some_trials (void)
 {

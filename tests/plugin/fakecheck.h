@@ -24,8 +24,7 @@ void fakecheck_classify (GstHarness * h, GstCaps * caps, enum fake_class corner,
 /* Until the engine was given n batches. */
 void fakecheck_wait_for_submits (gint n);
 
-/* Pushes n frames, the corners' colours in turn, in a thread of its own until one is refused; the join gives the flow.
- * */
+/* Pushes n frames, the corners' colours in turn, in a thread of its own until one is refused; join gives the flow. */
 GThread *fakecheck_push_in_thread (GstHarness * h, guint n);
 GstFlowReturn fakecheck_join (GThread * pusher);
 

@@ -1,5 +1,4 @@
-/* vit-info and vit-bench do what they say: facts, tensors, labels, counts that make a frame cheap, no file left behind.
- * */
+/* vit-info and vit-bench do what they say: facts, tensors, labels, counts that make a frame cheap, no file left. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Usage: test_tools VIT_INFO VIT_BENCH GOLDEN_MODELS */

@@ -83,18 +83,14 @@ record_pool (struct recorder *rec, struct span x, struct span y, const struct po
 }
 
 /* In steps, so that pictures of about a size share a pipeline. */
-static uint32_t
-rounded_rows (uint32_t tile_rows)
-{
-  return ceil_div (tile_rows, 32) * 32;
-}
+enum { ROWS_STEP = 32 };
 
 bool
 preprocess_at_once (const vit_device *dev, uint32_t tile_rows)
 {
   const struct caps *caps = device_caps (dev);
   return !caps->unrolled && tile_rows > 0 && caps->max_invocations >= VIT_TILE_SIDE * VIT_TILE_SIDE
-      && rounded_rows (tile_rows) <= caps->max_shared / (VIT_TILE_SIDE * sizeof (uint32_t));
+      && round_up (tile_rows, ROWS_STEP) <= caps->max_shared / (VIT_TILE_SIDE * sizeof (uint32_t));
 }
 
 bool
@@ -117,7 +113,7 @@ record_preprocess (struct recorder *rec, struct span frame, struct span tables, 
   };
   struct dispatch d = {
     .shader = store == STORE_F16 ? SHADER_preprocess_yh : SHADER_preprocess_yf,
-    .spec = { 8, { h->kind, rounded_rows (tile_rows) } },
+    .spec = { 8, { h->kind, round_up (tile_rows, ROWS_STEP) } },
     .bind = { frame, tables, { 0 }, patches },
     .push = &p,
     .push_size = sizeof p,

@@ -101,8 +101,7 @@ span_all (const struct buffer *b)
   return (struct span) { b, 0, b->size };
 }
 
-/* Each records one kernel, without a barrier before or after. Fails with UNSUPPORTED (a limit of the device), MEMORY.
- * */
+/* Each records one kernel, without a barrier before or after. Fails with UNSUPPORTED (a device's limit), MEMORY. */
 struct linear_call {
   struct span x, y;
   const struct weight *weight;

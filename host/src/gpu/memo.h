@@ -1,5 +1,4 @@
-/* What was found out about a device and driver, by trying kernels and timing them: kept on disk beside the pipelines.
- * */
+/* What was found out about a device and driver by trying and timing kernels: kept on disk beside the pipelines. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_GPU_MEMO_H
 #define VIT_GPU_MEMO_H

@@ -85,7 +85,8 @@ tuner_attention (const vit_device *dev, enum store store, const struct attention
 {
   char key[MEMO_TEXT], name[MEMO_TEXT];
   attention_key (key, store, p);
-  for (uint32_t i = 0; memo_get (dev, key, name) && i < attention_num_kernels (); i++) {
+  bool timed = memo_get (dev, key, name);
+  for (uint32_t i = 0; timed && i < attention_num_kernels (); i++) {
     const struct attention_kernel *k = attention_kernel_at (i);
     if (strcmp (k->name, name) == 0 && k->suits (dev, store, p, k)
         && !trust_refuses (dev, TRUST_ATTENTION, k->name, p->tokens))

@@ -6,8 +6,7 @@
 #include "base/progress.h"
 #include "gpu/attention.h"
 
-/* The kernels to take: those that were fastest when they were timed, else the static choice. Calls are completed ones.
- * */
+/* The kernels to take: those that were fastest when timed, else the static choice. Calls are completed ones. */
 const struct linear_kernel *tuner_linear (const vit_device *dev, const struct linear_call *call);
 const struct attention_kernel *tuner_attention (const vit_device *dev, enum store store,
     const struct attention_params *p);

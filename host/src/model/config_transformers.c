@@ -1,5 +1,4 @@
-/* config.json as transformers writes it for ViTForImageClassification, DeiTForImageClassification and ...WithTeacher.
- * */
+/* config.json as transformers writes it: ViTForImageClassification, DeiTForImageClassification and ...WithTeacher. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <string.h>
 

@@ -150,8 +150,7 @@ read_positions (const struct vit_config *c, const struct tensor *t, float *out, 
   float *stored = malloc (t->count * sizeof *stored);
   bool ok = stored || fail_memory (err, t->name, t->count * sizeof *stored);
   ok = ok && read_tensor (t, stored, err) && spread_positions (c, stored, out, err);
-  /* timm resizes the table in the file, whose type the result gets (timm/layers/pos_embed.py); transformers the model's
-   * */
+  /* timm resizes the file's table, whose type the result gets (timm/layers/pos_embed.py); transformers the model's */
   for (size_t i = 0; ok && c->pos_resample == POS_BICUBIC_ANTIALIAS && i < (size_t) config_tokens (c) * c->dim; i++)
     out[i] = round_to (t->dtype, out[i]);
   free (stored);

@@ -22,8 +22,7 @@ plan_linear (vit_model *m, enum slot weight, enum slot norm, uint32_t in_dim, st
       (uint32_t) (slot_count (c, weight) / in_dim), out);
 }
 
-/* What load_network will make of them, but for what depends on the numbers: a plan that is wrong costs time, no more.
- * */
+/* What load_network will make of them, but for what depends on the numbers: a wrong plan costs time, no more. */
 static void
 plan_weights (vit_model *m)
 {
