@@ -17,7 +17,7 @@ layout (constant_id = 0) const uint DIM = 64; // even, 2 * LANES at least
 layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bias
 const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
 
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_layernorm_params p; };
 

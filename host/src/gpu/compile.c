@@ -210,6 +210,28 @@ start_worker (struct compile *c)
   return false;
 }
 
+/* How long a pipeline takes among others: on a driver of today attention is by far the longest. */
+static int
+length (const struct plan *plan, const struct planned *p)
+{
+  static const int of_kind[] = { [SPECIAL_ATTENTION] = 3, [SPECIAL_LINEAR] = 2, [SPECIAL_LAYERNORM] = 1 };
+  return p->special >= 0 ? of_kind[plan->specials[p->special].kind] : 0;
+}
+
+/* The longest first: begun last it would keep one thread busy while the others have nothing left. Equals keep their
+ * order. */
+static void
+sort_longest_first (struct plan *plan)
+{
+  for (uint32_t i = 1; i < plan->num; i++) {
+    struct planned p = plan->pipelines[i];
+    uint32_t at = i;
+    for (; at > 0 && length (plan, &plan->pipelines[at - 1]) < length (plan, &p); at--)
+      plan->pipelines[at] = plan->pipelines[at - 1];
+    plan->pipelines[at] = p;
+  }
+}
+
 static uint64_t
 limit_ms (void)
 {
@@ -239,6 +261,7 @@ compile_start (vit_device *dev, struct plan *plan, vit_error *err)
   c->refs = 1;
   c->plan = *plan;
   plan_init (plan);
+  sort_longest_first (&c->plan);
   c->limit_ms = limit_ms ();
   if (cpus > 0 && cpus < (long) threads)
     threads = (uint32_t) cpus;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/round.h"
 #include "gpu/half.h"
 #include "gpu/linear_coopmat.h"
@@ -320,6 +321,8 @@ create_data (vit_device *dev, const struct weight_values *v, const char *name, s
   uint8_t *apart = out->data.map ? NULL : malloc (bytes), *to = out->data.map ? out->data.map : apart;
   if (!to)
     return fail_memory (err, name, bytes);
+  if (apart || device_caps (dev)->software) /* ordinary memory */
+    pages_expect (to, bytes);
   if (out->layout == LAYOUT_PANELS)
     linear_cpu_pack (dev, out, v, to);
   else if (out->layout == LAYOUT_LOOP)

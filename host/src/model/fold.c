@@ -53,7 +53,7 @@ bool
 layer_init (struct layer *l, float *w, const float *bias, uint32_t in_dim, uint32_t out_dim, vit_error *err)
 {
   *l = (struct layer) { in_dim, out_dim, w, calloc (out_dim, sizeof *l->bias), ones (out_dim), ones (in_dim),
-    calloc (in_dim, sizeof *l->product) };
+    calloc (in_dim, sizeof *l->product), false };
   if (!l->bias || !l->row || !l->column || !l->product) {
     layer_finish (l);
     return fail_memory (err, "a linear's factors", (2 * out_dim + 2 * (size_t) in_dim) * sizeof (double));
@@ -66,7 +66,6 @@ layer_init (struct layer *l, float *w, const float *bias, uint32_t in_dim, uint3
 void
 layer_finish (struct layer *l)
 {
-  free (l->w);
   free (l->bias);
   free (l->row);
   free (l->column);
@@ -131,7 +130,7 @@ layer_scale_columns (struct layer *l, const double *factor, uint32_t period, dou
     return false;
   for (uint32_t i = 0; i < l->in_dim; i++)
     l->column[i] *= factor[i % period];
-  return true;
+  return l->scaled = true;
 }
 
 void
@@ -139,6 +138,7 @@ layer_scale_rows (struct layer *l, uint32_t first, uint32_t num, double factor)
 {
   for (uint32_t n = first; n < first + num; n++)
     l->row[n] *= factor;
+  l->scaled = true;
 }
 
 bool
@@ -147,7 +147,7 @@ layer_apply (struct layer *l, float *bias)
   bool any = false;
   for (size_t n = 0; n < l->out_dim; n++) {
     float *w = l->w + n * l->in_dim;
-    for (uint32_t k = 0; k < l->in_dim; k++)
+    for (uint32_t k = 0; k < l->in_dim && l->scaled; k++)
       w[k] = (float) (l->row[n] * w[k] * l->column[k]);
     bias[n] = (float) (l->row[n] * l->bias[n]);
     any = any || bias[n] != 0;

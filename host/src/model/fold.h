@@ -25,15 +25,16 @@ bool fold_wanted (uint32_t *folds, vit_error *err);
  * them rounded once. */
 struct layer {
   uint32_t in_dim, out_dim;
-  float *w;             /* (out_dim, in_dim) */
+  float *w;             /* (out_dim, in_dim), the caller's */
   double *bias;         /* (out_dim) */
   double *row, *column; /* (out_dim), (in_dim) */
   float *product;       /* (in_dim), scratch: column times a factor */
+  bool scaled;          /* row and column are not all 1 */
 };
 
-/* Takes w over, also where it fails. bias: (out_dim) or NULL. */
+/* bias: (out_dim) or NULL. */
 bool layer_init (struct layer *l, float *w, const float *bias, uint32_t in_dim, uint32_t out_dim, vit_error *err);
-void layer_finish (struct layer *l); /* accepts a zeroed one */
+void layer_finish (struct layer *l); /* all but w; accepts a zeroed one */
 /* Adds what a constant shift of the input makes: shift[i % period] to input i. */
 void layer_shift (struct layer *l, const double *shift, uint32_t period);
 /* Multiplies column i by factor[i % period], unless a weight would leave `smallest` .. `largest`: of the largest one in

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "base/share.h"
+#include "model/scratch.h"
 
 /* Of one thread. */
 struct loader {
   vit_model *m;
   const struct checkpoint *file;
+  struct scratch *scratch;    /* for weights */
   uint64_t parameters, bytes; /* loaded by it: numbers; device memory */
   vit_error *err;
 };
@@ -22,10 +24,20 @@ struct loading {
   vit_model *m;
   const struct checkpoint *file;
   struct load_progress *progress;
+  struct scratch scratch;
   pthread_mutex_t lock; /* of the model's sums */
 };
 
 /* ---- slots ---- */
+
+static bool
+read_into (struct loader *l, enum slot slot, uint32_t block, float *data)
+{
+  if (!checkpoint_read (l->file, slot, block, data, l->err))
+    return false;
+  l->parameters += slot_count (&l->m->cfg, slot);
+  return true;
+}
 
 /* A slot as float, to be freed; NULL on failure. */
 static float *
@@ -33,15 +45,22 @@ read_slot (struct loader *l, enum slot slot, uint32_t block)
 {
   size_t count = slot_count (&l->m->cfg, slot);
   float *data = malloc (count * sizeof *data);
-  if (!data) {
+  if (!data)
     fail_memory (l->err, slot_name (slot), count * sizeof *data);
-    return NULL;
-  }
-  if (checkpoint_read (l->file, slot, block, data, l->err)) {
-    l->parameters += count;
+  if (data && read_into (l, slot, block, data))
     return data;
-  }
   free (data);
+  return NULL;
+}
+
+/* The same in scratch memory. */
+static float *
+read_weight (struct loader *l, enum slot slot, uint32_t block)
+{
+  float *data = scratch_take (l->scratch, slot_count (&l->m->cfg, slot), slot_name (slot), l->err);
+  if (data && read_into (l, slot, block, data))
+    return data;
+  scratch_give (l->scratch, data);
   return NULL;
 }
 
@@ -96,12 +115,11 @@ read_layer (struct loader *l, enum slot weight, enum slot scale, uint32_t block,
   const struct vit_config *c = &l->m->cfg;
   enum slot bias = (enum slot) (weight + 1);
   uint32_t out_dim = (uint32_t) (slot_count (c, weight) / in_dim);
-  float *w = read_slot (l, weight, block), *b = NULL, *s = NULL;
-  bool ok = w && (!slot_present (c, bias) || (b = read_slot (l, bias, block)) != NULL);
-  if (ok)
-    ok = layer_init (out, w, b, in_dim, out_dim, l->err);
-  else
-    free (w);
+  float *w = read_weight (l, weight, block), *b = NULL, *s = NULL;
+  bool ok = w && (!slot_present (c, bias) || (b = read_slot (l, bias, block)) != NULL)
+      && layer_init (out, w, b, in_dim, out_dim, l->err);
+  if (!ok)
+    scratch_give (l->scratch, w);
   if (ok && scale != NUM_SLOTS && slot_present (c, scale)) {
     ok = (s = read_slot (l, scale, block)) != NULL;
     for (uint32_t n = 0; ok && n < out_dim; n++)
@@ -112,7 +130,15 @@ read_layer (struct loader *l, enum slot weight, enum slot scale, uint32_t block,
   return ok;
 }
 
-/* Finishes the layer. */
+/* Accepts a zeroed one. */
+static void
+drop_layer (struct loader *l, struct layer *layer)
+{
+  scratch_give (l->scratch, layer->w);
+  layer_finish (layer);
+}
+
+/* Drops the layer. */
 static bool
 upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weight *out)
 {
@@ -125,7 +151,7 @@ upload_layer (struct loader *l, struct layer *layer, enum slot name, struct weig
         any ? bias : NULL, any, layer->in_dim, layer->out_dim, slot_name (name), out, l->err);
   }
   free (bias);
-  layer_finish (layer);
+  drop_layer (l, layer);
   l->bytes += weight_bytes (out);
   return ok;
 }
@@ -190,8 +216,8 @@ load_attention (struct loader *l, uint32_t i)
   if (ok && (m->folds & FOLD_SCALE))
     layer_scale_rows (&qkv, 0, width, c->qk_scale * LOG2_E);
   ok = ok && upload_layer (l, &qkv, SLOT_QKV_W, &b->qkv) && upload_layer (l, &proj, SLOT_PROJ_W, &b->proj);
-  layer_finish (&qkv);
-  layer_finish (&proj);
+  drop_layer (l, &qkv);
+  drop_layer (l, &proj);
   return ok;
 }
 
@@ -203,7 +229,7 @@ load_linear (struct loader *l, enum slot weight, enum slot scale, enum slot norm
   struct layer layer = { 0 };
   bool ok = read_layer (l, weight, scale, block, in_dim, &layer)
       && (norm == NUM_SLOTS || take_norm (l, norm, block, &layer, norm_out)) && upload_layer (l, &layer, weight, out);
-  layer_finish (&layer);
+  drop_layer (l, &layer);
   return ok;
 }
 
@@ -270,7 +296,7 @@ load_embedding (struct loader *l)
   else
     ok = ok && upload_layer (l, &patch, SLOT_PATCH_W, &m->patch_embed) && load_vector (l, SLOT_PREFIX, 0, &m->prefix)
         && load_vector (l, SLOT_POS, 0, &m->pos);
-  layer_finish (&patch);
+  drop_layer (l, &patch);
   return ok && load_norm (l, SLOT_PATCH_NORM_W, 0, &m->patch_norm) && load_norm (l, SLOT_PRE_NORM_W, 0, &m->pre_norm);
 }
 
@@ -280,23 +306,23 @@ load_distilled (struct loader *l, enum slot norm, struct norm *norm_out)
 {
   vit_model *m = l->m;
   size_t dim = m->cfg.dim, classes = m->cfg.classes;
-  float *stored = read_slot (l, SLOT_HEAD_W, 0), *w = malloc (2 * classes * dim * sizeof *w), *b = NULL;
+  const char *name = slot_name (SLOT_HEAD_W);
+  float *stored = read_slot (l, SLOT_HEAD_W, 0), *b = NULL;
+  float *w = stored ? scratch_take (l->scratch, 2 * classes * dim, name, l->err) : NULL;
   struct layer layer = { 0 };
-  bool ok = stored && (w || fail_memory (l->err, slot_name (SLOT_HEAD_W), 2 * classes * dim * sizeof *w))
-      && (!m->cfg.head_bias || (b = read_slot (l, SLOT_HEAD_B, 0)) != NULL);
+  bool ok = w && (!m->cfg.head_bias || (b = read_slot (l, SLOT_HEAD_B, 0)) != NULL);
   for (size_t i = 0; ok && i < 2 * classes; i++)
     memcpy (w + (i % classes * 2 + i / classes) * dim, stored + i * dim, dim * sizeof *w);
-  if (ok)
-    ok = layer_init (&layer, w, b, (uint32_t) (2 * dim), (uint32_t) classes, l->err);
-  else
-    free (w);
+  ok = ok && layer_init (&layer, w, b, (uint32_t) (2 * dim), (uint32_t) classes, l->err);
+  if (!ok)
+    scratch_give (l->scratch, w);
   for (size_t n = 0; ok && b && n < classes; n++)
     layer.bias[n] += b[classes + n];
   if (ok)
     layer_scale_rows (&layer, 0, (uint32_t) classes, 0.5);
   ok = ok && (norm == NUM_SLOTS || take_norm (l, norm, 0, &layer, norm_out))
       && upload_layer (l, &layer, SLOT_HEAD_W, &m->head);
-  layer_finish (&layer);
+  drop_layer (l, &layer);
   free (stored);
   free (b);
   return ok;
@@ -342,7 +368,7 @@ static bool
 load_item (void *ctx, uint32_t i, vit_error *err)
 {
   struct loading *all = ctx;
-  struct loader l = { .m = all->m, .file = all->file, .err = err };
+  struct loader l = { .m = all->m, .file = all->file, .scratch = &all->scratch, .err = err };
   bool ok = i < l.m->cfg.depth ? load_block (&l, i) : load_head (&l);
   pthread_mutex_lock (&all->lock);
   all->m->parameters += l.parameters;
@@ -380,11 +406,12 @@ load_network (vit_model *m, const struct checkpoint *file, struct load_progress 
 {
   const struct vit_config *c = &m->cfg;
   struct loading all = { .m = m, .file = file, .progress = progress };
-  struct loader first = { .m = m, .file = file, .err = err };
+  struct loader first = { .m = m, .file = file, .scratch = &all.scratch, .err = err };
   if (c->pool != POOL_TOKEN)
     m->folds &= ~(uint32_t) FOLD_LAST;
   if (!m->blocks && !(m->blocks = calloc (c->depth, sizeof *m->blocks)))
     return fail_memory (err, "the blocks", c->depth * sizeof *m->blocks);
+  scratch_init (&all.scratch);
   bool ok = load_embedding (&first); /* what is folded there the others want to know */
   m->parameters += first.parameters;
   m->bytes += first.bytes;
@@ -396,5 +423,6 @@ load_network (vit_model *m, const struct checkpoint *file, struct load_progress 
     .before = tell };
   ok = ok && share_out (&work, err);
   pthread_mutex_destroy (&all.lock);
+  scratch_finish (&all.scratch);
   return ok;
 }
