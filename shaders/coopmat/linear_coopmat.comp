@@ -14,7 +14,8 @@
 #include "rows.glsl"
 
 // A workgroup makes ROWS x COLUMNS outputs; its subgroups share them out in tiles of TM x TN matrices. COOPMAT_STEP
-// values of k at a time go through shared memory, the next ones are on their way from memory meanwhile; sums are float.
+// values of k at a time go through shared memory, the next ones are on their way from memory meanwhile; sums are float
+// and begin as bias and residual.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint INVOCATIONS = 256;
 layout (constant_id = 1) const uint M = 16; // of one product, the device's own: (M, K) times (K, N)
@@ -28,6 +29,8 @@ layout (constant_id = 8) const uint ACT = 0;       // VIT_ACT_
 layout (constant_id = 9) const uint FLAGS = COOPMAT_Y_HALF | COOPMAT_FOURS; // COOPMAT_
 const bool ADD = (FLAGS & COOPMAT_ADD) != 0, NORM = (FLAGS & COOPMAT_NORM) != 0, TAIL = (FLAGS & COOPMAT_TAIL) != 0;
 const bool Y_HALF = (FLAGS & COOPMAT_Y_HALF) != 0, FOURS = (FLAGS & COOPMAT_FOURS) != 0;
+const bool BIAS = (FLAGS & COOPMAT_BIAS) != 0, TABLE = (FLAGS & COOPMAT_TABLE) != 0;
+const bool ADD_FIRST = ADD && ACT == VIT_ACT_NONE, ADD_LAST = ADD && !ADD_FIRST; // what is bent is added afterwards
 
 layout (std430, binding = 0) readonly buffer X { uvec4 x[]; };      // halves, or ...
 layout (std430, binding = 0) readonly buffer XFloat { vec4 xf[]; }; // ... floats
@@ -49,32 +52,40 @@ shared uvec4 xs[ROWS * PITCH], ws[COLUMNS * PITCH];
 shared vec4 tiles[SUBGROUPS_M * SUBGROUPS_N * M * OUT_PITCH]; // one matrix of sums for each subgroup
 shared vec2 norms[NORM ? ROWS : 1];
 
-coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> sums[TM][TN];
+#define SUM coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
+SUM sums[TM][TN];
 uint x_at[NUM_X], w_at[NUM_W]; // of this invocation's rows
 uvec4 next_x[NUM_X], next_w[NUM_W];
+vec4 next_f[2 * NUM_X];
 
-uvec4
-load_x (uint at, uint i) // of the invocation's i-th row
+void
+fetch_x (uint i, uint at) // of the invocation's i-th row
 {
-  return NORM ? normalised (xf[2 * at], xf[2 * at + 1], norms[gl_LocalInvocationIndex / EIGHTS + i * PASS]) : x[at];
+  if (NORM) {
+    next_f[2 * i] = xf[2 * at];
+    next_f[2 * i + 1] = xf[2 * at + 1];
+  } else
+    next_x[i] = x[at];
 }
 
 void
 fetch (uint k)
 {
   [[unroll]] for (uint i = 0; i < NUM_X; i++)
-    next_x[i] = load_x (x_at[i] + k / 8, i);
+    fetch_x (i, x_at[i] + k / 8);
   [[unroll]] for (uint i = 0; i < NUM_W; i++)
     next_w[i] = w[w_at[i] + k / 8];
 }
 
 void
-put ()
+put (bool last, uint k)
 {
-  uint at = gl_LocalInvocationIndex / EIGHTS * PITCH + gl_LocalInvocationIndex % EIGHTS;
+  uint row = gl_LocalInvocationIndex / EIGHTS, at = row * PITCH + gl_LocalInvocationIndex % EIGHTS;
   barrier ();
-  [[unroll]] for (uint i = 0; i < NUM_X; i++)
-    xs[at + i * PASS * PITCH] = next_x[i];
+  [[unroll]] for (uint i = 0; i < NUM_X; i++) {
+    uvec4 v = NORM ? normalised (next_f[2 * i], next_f[2 * i + 1], norms[row + i * PASS]) : next_x[i];
+    xs[at + i * PASS * PITCH] = last ? without_end (v, k, p.in_dim) : v;
+  }
   [[unroll]] for (uint i = 0; i < NUM_W; i++)
     ws[at + i * PASS * PITCH] = next_w[i];
   barrier ();
@@ -96,6 +107,7 @@ multiply (uint row, uint col) // of the subgroup's tile
   }
 }
 
+#include "linear_norm.glsl"
 #include "linear_ends.glsl"
 
 void
@@ -108,23 +120,21 @@ main ()
     x_at[i] = p.x_first + min (row0 + gl_LocalInvocationIndex / EIGHTS + i * PASS, p.rows - 1) * p.x_stride + part;
   [[unroll]] for (uint i = 0; i < NUM_W; i++)
     w_at[i] = min (col0 + gl_LocalInvocationIndex / EIGHTS + i * PASS, p.out_dim - 1) * p.w_stride + part;
-  [[unroll]] for (uint i = 0; i < TM; i++)
-    [[unroll]] for (uint j = 0; j < TN; j++)
-      sums[i][j] = coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator> (0.0);
   if (NORM)
     find_norms ();
 
   uint whole = p.in_dim / COOPMAT_STEP * COOPMAT_STEP;
   if (whole > 0)
     fetch (0);
+  start (row0 + row, col0 + col);
   for (uint k = COOPMAT_STEP; k <= whole; k += COOPMAT_STEP) {
-    put ();
+    put (false, 0);
     fetch (min (k, whole - COOPMAT_STEP)); // the last time it is read for nothing: a branch here would cost more
     multiply (row, col);
   }
   if (TAIL) {
     fetch_end (whole + 8 * part);
-    put ();
+    put (true, whole + 8 * part);
     multiply (row, col);
   }
   store (row0 + row, col0 + col);

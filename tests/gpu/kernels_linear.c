@@ -300,10 +300,10 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
             .may_write_rows = v->scatter ? 0 : pad (t->p.rows, ROW_PAD),
             .may_write_columns = v->scatter ? 0 : pad (t->p.out_dim, COLUMN_PAD),
             .want = t->want,
-            .allowance = packed                   ? t->in_half
-                : matrices && v->norm             ? t->of_halves
-                : tiled && v->act == VIT_ACT_NONE ? t->from_residual
-                                                  : t->allowance,
+            .allowance = packed                                 ? t->in_half
+                : matrices && v->norm                           ? t->of_halves
+                : (tiled || matrices) && v->act == VIT_ACT_NONE ? t->from_residual
+                                                                : t->allowance,
             .bound = v->bound });
   guarded_finish (&y, rig);
 }

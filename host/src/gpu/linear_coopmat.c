@@ -90,7 +90,8 @@ record_linear_coopmat (struct recorder *rec, const struct linear_call *c, const 
   };
   uint32_t flags = (p->add ? COOPMAT_ADD : 0) | (p->norm ? COOPMAT_NORM : 0)
       | (c->y_store == STORE_F16 ? COOPMAT_Y_HALF : 0) | (by_fours (c) ? COOPMAT_FOURS : 0)
-      | (p->in_dim % COOPMAT_STEP ? COOPMAT_TAIL : 0);
+      | (p->in_dim % COOPMAT_STEP ? COOPMAT_TAIL : 0) | (p->bias_rows ? COOPMAT_BIAS : 0)
+      | (p->bias_rows > 1 ? COOPMAT_TABLE : 0);
   struct dispatch d = {
     .shader = SHADER_linear_coopmat,
     .spec = { 10,
