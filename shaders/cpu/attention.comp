@@ -82,20 +82,21 @@ main ()
         a[r] += Floats (ka + uint64_t (r * p.token)).v[d] * q;
     }
   [[unroll]] for (uint r = 0; r < NUM; r++) {
-    a[r] = mix (LOWEST, a[r], t0 + r >= s * NUM); // else another subgroup has the token
+    a[r] = KEEP (mix (LOWEST, a[r], t0 + r >= s * NUM), LOWEST); // else another subgroup has the token
     top = max (top, a[r]);
   }
   STORE (tops[s], top)
   barrier ();
 
   float total = 0.0;
+  top = LOWEST;
   [[unroll]] for (uint b = 0; b < BLOCKS; b++) {
     float other;
     LOAD (other, tops[b])
     top = max (top, other);
   }
   [[unroll]] for (uint r = 0; r < NUM; r++) {
-    a[r] = exp2 (a[r] - top);
+    a[r] = KEEP (exp2 (a[r] - top), 1.0e-37);
     total += a[r];
   }
   STORE (totals[s], total)
@@ -124,7 +125,7 @@ main ()
         LOAD (other, totals[b])
         total += other;
       }
-      total = 1.0 / total;
+      total = KEEP (1.0 / total, 0.0);
     }
     [[unroll]] for (uint i = 0; i < pairs; i++) {
       const uint n = min (s * pairs + i, CHUNK / 2 - 1);

@@ -1,4 +1,4 @@
-// A vector of LANES floats in shared memory, and how lanes read it in one instruction.
+// A vector of LANES floats in shared memory, how lanes read it in one instruction, and what barriers do to values.
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
 struct Vector {
@@ -28,3 +28,8 @@ pick (float u[LANES])
     }                                                                                                                  \
     to = pick (u_);                                                                                                    \
   }
+
+// Before a barrier, of what is used behind it; low: below all values. LLVM's coroutines compute again behind a barrier
+// what is plain arithmetic, and keep in memory what that began with: of a sum of products (LLVM 19, Mesa 25.0) every
+// operand. A maximum is a call and is kept itself. Of exp2, low is not 0, which compilers know it exceeds.
+#define KEEP(v, low) max (v, low)
