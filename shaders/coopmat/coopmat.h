@@ -20,7 +20,8 @@
 #define COOPMAT_FOURS  8u  /* rows of y and of bias are whole vectors of four */
 #define COOPMAT_TAIL   16u /* in_dim is no multiple of COOPMAT_STEP */
 #define COOPMAT_BIAS   32u
-#define COOPMAT_TABLE  64u /* a bias for each of bias_rows rows; with COOPMAT_BIAS */
+#define COOPMAT_TABLE  64u  /* a bias for each of bias_rows rows; with COOPMAT_BIAS */
+#define COOPMAT_BYTES  128u /* w is bytes, whose scales stand before the bias */
 
 /* linear_params as this kernel wants it. Of x and w in units of 8 elements. */
 struct coopmat_linear_params {

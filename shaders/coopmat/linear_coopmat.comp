@@ -14,8 +14,8 @@
 #include "rows.glsl"
 
 // A workgroup makes ROWS x COLUMNS outputs; its subgroups share them out in tiles of TM x TN matrices. COOPMAT_STEP
-// values of k at a time go through shared memory, the next ones are on their way from memory meanwhile; sums are float
-// and begin as bias and residual.
+// values of k at a time go through shared memory, bytes as halves; the next ones are on their way from memory
+// meanwhile. Sums are float and begin as bias and residual.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint INVOCATIONS = 256;
 layout (constant_id = 1) const uint M = 16; // of one product, the device's own: (M, K) times (K, N)
@@ -30,12 +30,14 @@ layout (constant_id = 9) const uint FLAGS = COOPMAT_Y_HALF | COOPMAT_FOURS; // C
 const bool ADD = (FLAGS & COOPMAT_ADD) != 0, NORM = (FLAGS & COOPMAT_NORM) != 0, TAIL = (FLAGS & COOPMAT_TAIL) != 0;
 const bool Y_HALF = (FLAGS & COOPMAT_Y_HALF) != 0, FOURS = (FLAGS & COOPMAT_FOURS) != 0;
 const bool BIAS = (FLAGS & COOPMAT_BIAS) != 0, TABLE = (FLAGS & COOPMAT_TABLE) != 0;
-const bool ADD_FIRST = ADD && ACT == VIT_ACT_NONE, ADD_LAST = ADD && !ADD_FIRST; // what is bent is added afterwards
+const bool BYTES = (FLAGS & COOPMAT_BYTES) != 0;
+const bool ADD_FIRST = ADD && ACT == VIT_ACT_NONE && !BYTES, ADD_LAST = ADD && !ADD_FIRST; // to what is bent or scaled
 
 layout (std430, binding = 0) readonly buffer X { uvec4 x[]; };      // halves, or ...
 layout (std430, binding = 0) readonly buffer XFloat { vec4 xf[]; }; // ... floats
 layout (std430, binding = 1) readonly buffer W { uvec4 w[]; };      // halves: rows of in_dim, zeros behind
-layout (std430, binding = 2) readonly buffer B { float bias[]; };   // (bias_rows, out_dim)
+layout (std430, binding = 1) readonly buffer WBytes { uvec2 wb[]; }; // the same of bytes
+layout (std430, binding = 2) readonly buffer B { float bias[]; };   // (bias_rows, out_dim), before it scales of bytes
 layout (std430, binding = 2) readonly buffer B4 { vec4 bias4[]; };
 layout (std430, binding = 3) buffer Y { float16_t y[]; };           // halves or floats, one by one or ...
 layout (std430, binding = 3) buffer YFloat { float yf[]; };
@@ -58,38 +60,7 @@ uint x_at[NUM_X], w_at[NUM_W]; // of this invocation's rows
 uvec4 next_x[NUM_X], next_w[NUM_W];
 vec4 next_f[2 * NUM_X];
 
-void
-fetch_x (uint i, uint at) // of the invocation's i-th row
-{
-  if (NORM) {
-    next_f[2 * i] = xf[2 * at];
-    next_f[2 * i + 1] = xf[2 * at + 1];
-  } else
-    next_x[i] = x[at];
-}
-
-void
-fetch (uint k)
-{
-  [[unroll]] for (uint i = 0; i < NUM_X; i++)
-    fetch_x (i, x_at[i] + k / 8);
-  [[unroll]] for (uint i = 0; i < NUM_W; i++)
-    next_w[i] = w[w_at[i] + k / 8];
-}
-
-void
-put (bool last, uint k)
-{
-  uint row = gl_LocalInvocationIndex / EIGHTS, at = row * PITCH + gl_LocalInvocationIndex % EIGHTS;
-  barrier ();
-  [[unroll]] for (uint i = 0; i < NUM_X; i++) {
-    uvec4 v = NORM ? normalised (next_f[2 * i], next_f[2 * i + 1], norms[row + i * PASS]) : next_x[i];
-    xs[at + i * PASS * PITCH] = last ? without_end (v, k, p.in_dim) : v;
-  }
-  [[unroll]] for (uint i = 0; i < NUM_W; i++)
-    ws[at + i * PASS * PITCH] = next_w[i];
-  barrier ();
-}
+#include "linear_load.glsl"
 
 void
 multiply (uint row, uint col) // of the subgroup's tile
@@ -126,7 +97,7 @@ main ()
   uint whole = p.in_dim / COOPMAT_STEP * COOPMAT_STEP;
   if (whole > 0)
     fetch (0);
-  start (row0 + row, col0 + col);
+  start (row0 + row, col0 + col, false);
   for (uint k = COOPMAT_STEP; k <= whole; k += COOPMAT_STEP) {
     put (false, 0);
     fetch (min (k, whole - COOPMAT_STEP)); // the last time it is read for nothing: a branch here would cost more
@@ -137,5 +108,7 @@ main ()
     put (true, whole + 8 * part);
     multiply (row, col);
   }
+  if (BYTES)
+    start (row0 + row, col0 + col, true);
   store (row0 + row, col0 + col);
 }

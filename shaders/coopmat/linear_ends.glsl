@@ -1,23 +1,13 @@
-// What linear_coopmat.comp does before and after its loop: how sums begin, the last values of k, and what is stored.
+// What linear_coopmat.comp does before and after its loop: how sums begin, and what becomes of them.
 // SPDX-License-Identifier: LGPL-2.1-or-later
-
-// Values k .. k + 7 of the invocation's rows: past the end of a row nothing is read.
-void
-fetch_end (uint k)
-{
-  uint part = gl_LocalInvocationIndex % EIGHTS, inside = min (k, (p.in_dim - 1) / 8 * 8) / 8 - part;
-  [[unroll]] for (uint i = 0; i < NUM_X; i++)
-    fetch_x (i, x_at[i] + inside);
-  [[unroll]] for (uint i = 0; i < NUM_W; i++)
-    next_w[i] = w[w_at[i] + k / 8 - part];
-}
 
 // What four outputs of a row begin as; over the edge that is of others, and not stored.
 vec4
 first_values (uint row, uint col)
 {
   vec4 v = vec4 (0.0);
-  uint b = TABLE ? row % p.bias_rows * p.out_dim : 0, at = p.y_first + min (row, p.rows - 1) * p.y_stride;
+  uint b = (BYTES ? p.out_dim : 0) + (TABLE ? row % p.bias_rows * p.out_dim : 0);
+  uint at = p.y_first + min (row, p.rows - 1) * p.y_stride;
   if (FOURS) {
     uint c = min (col, p.out_dim - 4);
     if (BIAS)
@@ -35,15 +25,24 @@ first_values (uint row, uint col)
   return v;
 }
 
+vec4
+scale_values (uint col)
+{
+  if (FOURS)
+    return bias4[min (col, p.out_dim - 4) / 4];
+  uvec4 c = min (col + uvec4 (0, 1, 2, 3), p.out_dim - 1);
+  return vec4 (bias[c.x], bias[c.y], bias[c.z], bias[c.w]);
+}
+
 // A matrix's elements belong to lanes as the device likes: through shared memory they come from rows of four ...
 SUM
-first_matrix (uint row, uint col)
+matrix_of (uint row, uint col, bool scales)
 {
   SUM s;
   uint tile = gl_SubgroupID * M * OUT_PITCH;
   [[unroll]] for (uint n = 0; n < VECTORS; n++) {
     uint v = n * LANES + gl_SubgroupInvocationID, r = v / (N / 4), c = v % (N / 4);
-    tiles[tile + r * OUT_PITCH + c] = first_values (row + r, col + 4 * c);
+    tiles[tile + r * OUT_PITCH + c] = scales ? scale_values (col + 4 * c) : first_values (row + r, col + 4 * c);
   }
   subgroupBarrier ();
   coopMatLoad (s, tiles, tile, OUT_PITCH, gl_CooperativeMatrixLayoutRowMajor);
@@ -51,19 +50,21 @@ first_matrix (uint row, uint col)
   return s;
 }
 
+// The sums before the first product, or after the last one times scales; bytes have their bias then.
 void
-start (uint row, uint col)
+start (uint row, uint col, bool scaled)
 {
   [[unroll]] for (uint j = 0; j < TN; j++) {
-    if (BIAS || ADD_FIRST)
-      sums[0][j] = first_matrix (row, col + j * N);
-    else
-      sums[0][j] = SUM (0.0);
-    [[unroll]] for (uint i = 1; i < TM; i++)
-      if (TABLE || ADD_FIRST)
-        sums[i][j] = first_matrix (row + i * M, col + j * N);
-      else
-        sums[i][j] = sums[0][j];
+    SUM first = SUM (0.0), scales = SUM (1.0);
+    if (BYTES == scaled && BIAS && !TABLE && !ADD_FIRST)
+      first = matrix_of (row, col + j * N, false);
+    if (scaled)
+      scales = matrix_of (row, col + j * N, true);
+    [[unroll]] for (uint i = 0; i < TM; i++) {
+      if (BYTES == scaled && (TABLE || ADD_FIRST))
+        first = matrix_of (row + i * M, col + j * N, false);
+      sums[i][j] = scaled ? sums[i][j] * scales + first : first;
+    }
   }
 }
 

@@ -101,6 +101,13 @@ static const struct variant {
       FILL_OUTLIERS, 3 },
   { "f16, i8 weights, to f32 bias add", STORE_F16, STORE_I8, STORE_F32, VIT_ACT_NONE, true, true, 0, 0, 0,
       FILL_OUTLIERS, 3 },
+  { "f16, i8 weights, to f32 table", STORE_F16, STORE_I8, STORE_F32, VIT_ACT_NONE, true, false, 0, 0, 0, FILL_NORMAL, 3,
+      .table = true },
+  { "f16, i8 weights, add gathered", STORE_F16, STORE_I8, STORE_F16, VIT_ACT_NONE, false, true, 5, 0, 0, FILL_NORMAL,
+      3 },
+  { "f16 bias add", STORE_F16, STORE_F16, STORE_F16, VIT_ACT_NONE, true, true, 0, 0, 0, FILL_NORMAL, 3 },
+  { "f16 to f32 bias gelu add", STORE_F16, STORE_F16, STORE_F32, VIT_ACT_GELU_ERF, true, true, 0, 0, 0, FILL_NORMAL,
+      3 },
 };
 
 /* Everything of one row in double, as stored on the device. */

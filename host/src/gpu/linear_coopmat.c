@@ -47,14 +47,14 @@ by_fours (const struct linear_call *c)
 }
 
 /* x is half, or float and normalised: what a LayerNorm would have stored as half becomes half here. Other floats keep
- * more digits than these products have. */
+ * more digits than these products have. Bytes are halves in shared memory. */
 bool
 linear_coopmat_suits (const vit_device *dev, const struct linear_call *c, const struct linear_kernel *k)
 {
   const struct caps *caps = device_caps (dev);
   const struct linear_params *p = &c->p;
   struct cut cut;
-  return c->weight->layout == LAYOUT_ROWS && c->weight->store == STORE_F16
+  return c->weight->layout == LAYOUT_ROWS && c->weight->store != STORE_F32
       && (c->x_store == STORE_F16 ? !p->norm : p->norm) && p->x_first % 8 == 0 && p->x_stride % 8 == 0
       && p->x_stride >= round_up (p->in_dim, 8) && cut_tile (caps, k->shape, &cut)
       && shared_bytes (caps, k->shape, &cut, p->norm) <= caps->max_shared;
@@ -91,13 +91,13 @@ record_linear_coopmat (struct recorder *rec, const struct linear_call *c, const 
   uint32_t flags = (p->add ? COOPMAT_ADD : 0) | (p->norm ? COOPMAT_NORM : 0)
       | (c->y_store == STORE_F16 ? COOPMAT_Y_HALF : 0) | (by_fours (c) ? COOPMAT_FOURS : 0)
       | (p->in_dim % COOPMAT_STEP ? COOPMAT_TAIL : 0) | (p->bias_rows ? COOPMAT_BIAS : 0)
-      | (p->bias_rows > 1 ? COOPMAT_TABLE : 0);
+      | (p->bias_rows > 1 ? COOPMAT_TABLE : 0) | (w->store == STORE_I8 ? COOPMAT_BYTES : 0);
   struct dispatch d = {
     .shader = SHADER_linear_coopmat,
     .spec = { 10,
         { cut.invocations, caps->matrix.m, caps->matrix.n, caps->matrix.k, cut.subgroups_m, cut.subgroups_n, cut.tm,
             cut.tn, p->act, flags } },
-    .bind = { c->x, span_all (&w->data), span_all (w->bias_rows ? &w->bias : &w->data), c->y },
+    .bind = { c->x, span_all (&w->data), span_all (w->bias_rows || w->store == STORE_I8 ? &w->bias : &w->data), c->y },
     .push = &push,
     .push_size = sizeof push,
     .groups = { ceil_div (p->rows, t->rows), ceil_div (p->out_dim, t->columns), 1 },
