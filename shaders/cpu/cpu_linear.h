@@ -22,8 +22,7 @@ enum {
 };
 
 /* Push constants. A panel of the packed weight holds LANES columns: for each round over k their scales (float, only
- * where weights are bytes) and bias (float), then whole blocks of LANES weights. Halves are joined in pairs of k and
- * bytes in fours, the lowest k in the lowest bits of a word. */
+ * where weights are bytes) and bias (float), then whole blocks of LANES weights: floats, halves or bytes. */
 struct cpu_linear_params {
   uint64_t x; /* address of the first value that the first block of k reads */
   uint64_t w; /* of the first panel's first weight of that block */

@@ -92,16 +92,12 @@ main ()
   Floats x0 = Floats (x + uint64_t (row * 0u));
   Floats x1 = Floats (x + uint64_t (row * 1u));
   float a0 = 0.0, a1 = 0.0;
-  {
-    const float c = pick (w.v[0]);
-    a0 += x0.v[0] * c;
-    a1 += x1.v[0] * c;
-  }
-  {
-    const float c = pick (w.v[1]);
-    a0 += x0.v[1] * c;
-    a1 += x1.v[1] * c;
-  }
+  const float c0 = pick (w.v[0]);
+  a0 += x0.v[0] * c0;
+  a1 += x1.v[0] * c0;
+  const float c1 = pick (w.v[1]);
+  a0 += x0.v[1] * c1;
+  a1 += x1.v[1] * c1;
   const uint mine = s * 3u + (p.table[0] & 1u);
   sums[mine + 0u].q0 = vec4 (BROADCAST ? subgroupBroadcast (a0, 0u) : subgroupShuffle (a0, 0u),
     BROADCAST ? subgroupBroadcast (a0, 1u) : subgroupShuffle (a0, 1u),

@@ -2,19 +2,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* y[r][n] = act (sum_k x[r][k] * w[n][k] + bias[n]), or y += that: the contract of linear.comp. What it writes looks as
- * it does because of how lavapipe compiles (measured on Mesa 22.3.6; other drivers run it as they can): * - A subgroup
- * is one SIMD register. A load is one instruction only where its address is provably the same in all lanes:
+ * it does because of how lavapipe compiles (measured on Mesa 22.3.6; other drivers run it as they can):
+ *
+ * A subgroup is one SIMD register. A load is one instruction only where its address is provably the same in all lanes:
  * arithmetic on constants and push constants, outside all control flow. So the loop over k is unrolled, ids are looked
- * up in a table of push constants (table[i] = i), and operands are reached by buffer address, which nothing checks. -
+ * up in a table of push constants (table[i] = i), and operands are reached by buffer address, which nothing checks.
+ *
  * Lanes are neighbouring columns. One value of x is then a broadcast, and LANES scalar loads of which each lane picks
- * one become a single vector load. - Long code is slow to compile, slow to fetch and runs once. So a subgroup does
- * BLOCK values of k for a tile of   ROWS x LANES outputs; the other blocks are the other subgroups of its workgroup.
- * They meet in shared memory, where   the same trick makes vectors of scalars; every subgroup adds up and stores some
- * rows. - Mesa looks for each load among all that were done before it, at every start. It doesn't for volatile ones,
- * which   more than halves the time it takes to make a pipeline whose code is in its cache. - Whatever is stored in the
- * same stretch of straight code as the products takes the compiler seconds. A push constant   that was not read before
- * ends the stretch, and another one after the stores keeps it from being joined again. * usage: gen_linear LANES
- * f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
+ * one become a single vector load.
+ *
+ * Long code is slow to compile, slow to fetch and runs once. So a subgroup does BLOCK values of k for a tile of ROWS x
+ * LANES outputs; the other blocks are the other subgroups of its workgroup. They meet in shared memory, where the same
+ * trick makes vectors of scalars; every subgroup adds up and stores some rows.
+ *
+ * Mesa looks for each load among all that were done before it, at every start. It doesn't for volatile ones, which more
+ * than halves the time it takes to make a pipeline whose code is in its cache.
+ *
+ * Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
+ * that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
+ *
+ * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -26,8 +33,8 @@
 #include "cpu_linear.h"
 
 static FILE *out;
-static unsigned lanes;      /* of a subgroup: columns of a tile */
-static unsigned packed = 1; /* values of k in a word of weights: floats, halves or bytes */
+static unsigned lanes;     /* of a subgroup: columns of a tile */
+static unsigned bytes = 4; /* of a weight: float, half or whole number */
 static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
 
 static void put (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
@@ -44,12 +51,16 @@ static void
 put_header (void)
 {
   put ("// Written by gen_linear %u %s.\n// SPDX-License-Identifier: LGPL-2.1-or-later\n#version 450\n", lanes,
-      packed == 4       ? "i8"
-          : packed == 2 ? "f16"
-                        : "f32");
+      bytes == 1       ? "i8"
+          : bytes == 2 ? "f16"
+                       : "f32");
   put ("#extension GL_EXT_buffer_reference : require\n#extension GL_EXT_control_flow_attributes : require\n"
-       "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n"
-       "#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
+       "#extension GL_EXT_shader_explicit_arithmetic_types_int64 : require\n");
+  if (bytes < 4)
+    put ("#extension GL_EXT_shader_explicit_arithmetic_types_int%u : require\n"
+         "#extension GL_EXT_shader_%ubit_storage : require\n",
+        bytes * 8, bytes * 8);
+  put ("#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
        "#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
   put ("layout (local_size_x = %u, local_size_y_id = 0) in;\n", lanes);
   put ("layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup\n"
@@ -61,9 +72,12 @@ put_header (void)
        "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
-       "layout (buffer_reference, std430, buffer_reference_align = 16) volatile readonly buffer Weight { %svec4 v[]; "
+       "layout (buffer_reference, std430, buffer_reference_align = %u) volatile readonly buffer Weight { %s v[]; "
        "};\n\n",
-      packed > 1 ? "u" : "");
+      bytes * 4,
+      bytes == 1       ? "int8_t"
+          : bytes == 2 ? "uint16_t"
+                       : "vec4");
   put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y, before;\n"
        "  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
       CPU_LINEAR_TABLE);
@@ -76,15 +90,30 @@ put_header (void)
 
 /* pick (q0, q1, ...): lane i gets component i. Arguments come first, so that the loads stay outside of the choice. */
 static void
-put_pick (const char *type, const char *four)
+put_pick (void)
 {
-  put ("%s\npick (", type);
+  put ("float\npick (");
   for (unsigned i = 0; i < lanes / 4; i++)
-    put ("%s%s q%u", i ? ", " : "", four, i);
-  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  %s u = q%u.w;\n", type, lanes / 4 - 1);
+    put ("%svec4 q%u", i ? ", " : "", i);
+  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  float u = q%u.w;\n", lanes / 4 - 1);
   for (unsigned i = lanes - 1; i-- > 0;)
     put ("  u = mix (u, q%u.%c, lane == %uu);\n", i / 4, "xyzw"[i % 4], i);
   put ("  return u;\n}\n\n");
+}
+
+/* widen (u0, u1, ...): lane i gets weight i as a float. What is narrow is chosen narrow: of choices between words made
+ * of single halves or bytes the compiler doesn't make one load. */
+static void
+put_widen (void)
+{
+  const char *type = bytes == 1 ? "int8_t" : "uint16_t";
+  put ("float\nwiden (");
+  for (unsigned i = 0; i < lanes; i++)
+    put ("%s%s u%u", i == 0 ? "" : i % 8 ? ", " : ",\n    ", type, i);
+  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  %s u = u%u;\n", type, lanes - 1);
+  for (unsigned i = lanes - 1; i-- > 0;)
+    put ("  u = lane == %uu ? u%u : u;\n", i, i);
+  put ("  return %s;\n}\n\n", bytes == 1 ? "float (u)" : "unpackHalf2x16 (uint (u)).x");
 }
 
 /* An expression: vector `index` of a buffer reference to fours. */
@@ -135,7 +164,7 @@ put_addresses (void)
        "  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n",
       CPU_LINEAR_PANELS_Y);
   put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
-      block * lanes * 4 / packed);
+      block * lanes * bytes);
   put ("  const uint step = p.flags >> %u & 255u, tile = min (mb * step, p.rows - step);\n", CPU_LINEAR_STEP);
   put ("  const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * %uu, p.k_last));\n", block * 4);
   put ("  const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row\n");
@@ -143,31 +172,37 @@ put_addresses (void)
     put ("  Floats x%u = Floats (x + uint64_t (row * %uu));\n", r, r);
 }
 
+/* c<k>: the vector of weights of one k. */
+static void
+put_weights (unsigned k)
+{
+  put ("  const float c%u = ", k);
+  if (bytes == 4)
+    put_vector ("w", k);
+  else {
+    put ("widen (");
+    for (unsigned i = 0; i < lanes; i++)
+      put ("%sw.v[%u]", i == 0 ? "" : i % 8 ? ", " : ",\n      ", k * lanes + i);
+    put (")");
+  }
+  put (";\n");
+}
+
+/* Weights are widened some k before they are used: the CPU can't look far enough ahead to begin by itself, and products
+ * that wait for the conversion keep others waiting. In 16 lanes, whose registers are plenty, it pays to begin earlier.
+ */
 static void
 put_products (void)
 {
+  unsigned ahead = bytes == 4 ? 0 : lanes == 16 ? 4 : 1;
   for (unsigned r = 0; r < rows; r++)
     put ("%sa%u = 0.0%s", r ? ", " : "  float ", r, r + 1 < rows ? "" : ";\n");
-  for (unsigned k = 0; k < block; k++) {
-    if (packed == 4 && k % 4 == 0) {
-      put ("  const int w%u = int (subgroupShuffle (", k / 4);
-      put_vector ("w", k / 4);
-      put (", lane));\n");
-    }
-    put ("  {\n    const float c = ");
-    if (packed == 4)
-      put ("float (bitfieldExtract (w%u, %u, 8))", k / 4, k % 4 * 8);
-    else if (packed
-        == 2) { /* the shuffle moves nothing; it keeps the compiler from loading parts of words one by one */
-      put ("unpackHalf2x16 (subgroupShuffle (");
-      put_vector ("w", k / 2);
-      put (", lane)).%c", "xy"[k % 2]);
-    } else
-      put_vector ("w", k);
-    put (";\n");
-    for (unsigned r = 0; r < rows; r++)
-      put ("    a%u += x%u.v[%u] * c;\n", r, r, k);
-    put ("  }\n");
+  for (unsigned k = 0; k < block + ahead; k++) {
+    if (k < block)
+      put_weights (k);
+    if (k >= ahead)
+      for (unsigned r = 0; r < rows; r++)
+        put ("  a%u += x%u.v[%u] * c%u;\n", r, r, k - ahead, k - ahead);
   }
 }
 
@@ -200,7 +235,7 @@ put_finish (void)
   for (unsigned i = 0; i < lanes / 4; i++)
     put ("%sq%u", i ? ", " : "", i);
   put (");\n  }\n");
-  if (packed == 4) {
+  if (bytes == 1) {
     put ("  Bias scale = Bias (panel - %uul);\n  t *= ", lanes * 8);
     put_vector ("scale", 0);
     put (";\n");
@@ -245,9 +280,9 @@ static void
 put_kernel (void)
 {
   put_header ();
-  put_pick ("float", "vec4");
-  if (packed > 1)
-    put_pick ("uint", "uvec4");
+  put_pick ();
+  if (bytes < 4)
+    put_widen ();
   put_activation ();
   put_finish ();
   put ("void\nmain ()\n{\n");
@@ -263,12 +298,12 @@ main (int argc, char **argv)
 {
   lanes = argc >= 4 ? (unsigned) strtoul (argv[1], NULL, 10) : 0;
   if (argc >= 4)
-    packed = strcmp (argv[2], "f32") == 0 ? 1 : strcmp (argv[2], "f16") == 0 ? 2 : strcmp (argv[2], "i8") == 0 ? 4 : 0;
+    bytes = strcmp (argv[2], "f32") == 0 ? 4 : strcmp (argv[2], "f16") == 0 ? 2 : strcmp (argv[2], "i8") == 0 ? 1 : 0;
   if (argc == 6) {
     rows = (unsigned) strtoul (argv[4], NULL, 10);
     block = (unsigned) strtoul (argv[5], NULL, 10);
   }
-  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && packed && block % packed == 0;
+  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && bytes;
   if (!known || (argc != 4 && argc != 6) || rows < 1 || rows > 32 || block < 2 || block % 2) {
     fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16|i8 OUT.comp [ROWS BLOCK]\n");
     return 2;

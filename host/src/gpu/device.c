@@ -73,14 +73,24 @@ device_has_extension (const vit_device *dev, const char *name)
 static void
 read_features (vit_device *dev)
 {
+  VkPhysicalDevice16BitStorageFeatures storage16 = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
+  };
+  VkPhysicalDevice8BitStorageFeatures storage8 = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES,
+    .pNext = &storage16,
+  };
   VkPhysicalDeviceShaderFloat16Int8Features half = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+    .pNext = &storage8,
   };
   VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &half };
   if (dev->info.api_version < VK_API_VERSION_1_2)
     return;
   dev->instance.GetPhysicalDeviceFeatures2 (dev->physical, &features);
   dev->caps.float16 = half.shaderFloat16;
+  dev->caps.small_integers = features.features.shaderInt16 && half.shaderInt8 && storage16.storageBuffer16BitAccess
+      && storage8.storageBuffer8BitAccess;
 }
 
 static void
@@ -102,7 +112,7 @@ read_limits (vit_device *dev)
   c->plain = kernels && strcmp (kernels, "plain") == 0;
   /* VIT_KERNELS=gpu has a CPU do as GPUs do, for tests of whole networks */
   c->gpu = !c->software || (kernels && strcmp (kernels, "gpu") == 0);
-  c->unrolled = !c->gpu && c->buffer_address && !c->plain
+  c->unrolled = !c->gpu && c->buffer_address && c->small_integers && !c->plain
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT)
@@ -133,14 +143,20 @@ open_device (vit_device *dev, vit_error *err)
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
     .bufferDeviceAddress = VK_TRUE,
   };
-  VkPhysicalDeviceShaderFloat16Int8Features float16 = {
-    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+  VkPhysicalDevice8BitStorageFeatures bytes = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES,
     .pNext = dev->caps.buffer_address ? &bda : NULL,
+    .storageBuffer8BitAccess = VK_TRUE,
+  };
+  VkPhysicalDeviceShaderFloat16Int8Features small = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+    .pNext = dev->caps.unrolled ? &bytes : bytes.pNext,
     .shaderFloat16 = dev->caps.float16,
+    .shaderInt8 = dev->caps.unrolled,
   };
   VkPhysicalDevice16BitStorageFeatures half = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
-    .pNext = dev->caps.float16 ? (void *) &float16 : float16.pNext,
+    .pNext = dev->caps.float16 || dev->caps.unrolled ? (void *) &small : bytes.pNext,
     .storageBuffer16BitAccess = dev->caps.storage16,
   };
   VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
@@ -155,6 +171,7 @@ open_device (vit_device *dev, vit_error *err)
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
     .pNext = dev->caps.matrix.m ? &matrix.matrix : matrix.model.pNext,
     .features.shaderInt64 = dev->caps.buffer_address,
+    .features.shaderInt16 = dev->caps.unrolled,
   };
   VkDeviceQueueCreateInfo queues[2];
   for (uint32_t i = 0; i < 2; i++)

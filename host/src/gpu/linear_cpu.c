@@ -123,7 +123,7 @@ pack_halves (uint16_t *block, uint32_t lanes, const float *w, size_t in_dim, uin
 {
   for (uint32_t n = 0; n < lanes; n++)
     for (uint32_t k = first; k < BLOCK; k++)
-      block[(k & ~1u) * lanes + 2 * n + (k & 1)] = half_from_float (w[n * in_dim + k]);
+      block[k * lanes + n] = half_from_float (w[n * in_dim + k]);
 }
 
 static void
@@ -131,7 +131,7 @@ pack_bytes (int8_t *block, uint32_t lanes, const int8_t *q, size_t in_dim, uint3
 {
   for (uint32_t n = 0; n < lanes; n++)
     for (uint32_t k = first; k < BLOCK; k++)
-      block[(k & ~3u) * lanes + 4 * n + (k & 3)] = q[n * in_dim + k];
+      block[k * lanes + n] = q[n * in_dim + k];
 }
 
 /* One panel of columns from c0 on. Block b begins at k = BLOCK * b, the last one earlier where it would run over the

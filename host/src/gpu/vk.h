@@ -20,11 +20,13 @@ struct caps {
   bool timeline;            /* timelineSemaphore */
   bool float16;             /* shaderFloat16: halves in registers and shared memory */
   bool buffer_address;      /* bufferDeviceAddress and shaderInt64 */
+  bool small_integers;      /* of 8 and 16 bits, in registers and buffers */
   bool subgroup_arithmetic; /* in compute */
   bool software;            /* device type CPU: invocations are SIMD lanes, a barrier is a coroutine switch */
   bool
       gpu; /* kernels whose invocations meet in shared memory are good for it; VIT_KERNELS=gpu: or tried all the same */
-  bool unrolled;   /* not gpu, buffer_address and a subgroup that a kernel of shaders/cpu was made for, with shuffles */
+  bool unrolled; /* not gpu, buffer_address, small_integers, a subgroup that a kernel of shaders/cpu was made for, with
+                    shuffles */
   bool broadcasts; /* unrolled, and its compiler is at home with subgroupBroadcast */
   bool loops;      /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
   bool plain;      /* VIT_KERNELS=plain: nothing but the kernels that run anywhere */
