@@ -8,6 +8,14 @@
 static const double tolerances[] = { [VIT_F32] = 1e-4, [VIT_F16] = 2e-2, [VIT_I8] = 1e-1 };
 static const char *const precision_names[] = { [VIT_F32] = "f32", [VIT_F16] = "f16", [VIT_I8] = "i8" };
 
+enum { MAX_KERNELS = 256 }; /* of a submit */
+
+/* Kernels of matrices that networks of halves and bytes must go through, where VIT_REQUIRE_COOPMAT asks for them. */
+struct kernels {
+  char **names;
+  int num;
+};
+
 static void
 check_facts (const struct golden *g, const vit_model *model)
 {
@@ -116,8 +124,32 @@ run_pictures (const struct golden *g, vit_session *session, uint32_t first, uint
     check_result (g, session, json_array_get (entries, first + i), precision, n > 1);
 }
 
+/* A network that no longer goes through the kernels it is meant to try would pass as well. */
 static void
-check_precision (const struct golden *g, vit_device *device, enum vit_precision precision)
+require_kernels (const struct golden *g, vit_session *session, enum vit_precision precision,
+    const struct kernels *kernels)
+{
+  struct vit_kernel_time found[MAX_KERNELS];
+  unsigned char *pixels;
+  vit_error err = { 0 };
+  json_t *entry = json_array_get (json_object_get (g->expected, "pictures"), 0);
+  vit_image image = golden_picture (g, json_string_value (json_object_get (entry, "picture")), &pixels);
+  int n = vit_session_profile (session, &image, 1, 1, found, MAX_KERNELS, &err);
+  if (n < 0)
+    check_die (__FILE__, __LINE__, "profile: %s", err.msg);
+  for (int k = 0; k < kernels->num; k++) {
+    bool seen = false;
+    for (int i = 0; i < n && i < MAX_KERNELS; i++)
+      seen = seen || strstr (found[i].kernel, kernels->names[k]) == found[i].kernel;
+    if (!seen)
+      check_failed ("%s: the network has no kernel %s", precision_names[precision], kernels->names[k]);
+  }
+  free (pixels);
+}
+
+static void
+check_precision (const struct golden *g, vit_device *device, enum vit_precision precision,
+    const struct kernels *kernels)
 {
   char path[1200];
   vit_error err = { 0 };
@@ -139,16 +171,19 @@ check_precision (const struct golden *g, vit_device *device, enum vit_precision 
     run_pictures (g, session, 0, 2, precision);
   if (check_failures > before)
     golden_name_first_wrong (g, session, tolerances[precision]);
+  if (precision != VIT_F32 && kernels->num)
+    require_kernels (g, session, precision, kernels);
   vit_session_destroy (&session);
 }
 
 int
 main (int argc, char **argv)
 {
-  if (argc != 3) {
-    fprintf (stderr, "usage: %s MODEL-FOLDER PICTURES-FOLDER\n", argv[0]);
+  if (argc < 3) {
+    fprintf (stderr, "usage: %s MODEL-FOLDER PICTURES-FOLDER [KERNEL...]\n", argv[0]);
     return 2;
   }
+  struct kernels kernels = { argv + 3, getenv ("VIT_REQUIRE_COOPMAT") ? argc - 3 : 0 };
   struct golden g;
   golden_open (&g, argv[1], argv[2]);
   printf ("%s (%s)\n", json_string_value (json_object_get (g.expected, "about")),
@@ -156,10 +191,12 @@ main (int argc, char **argv)
   vit_device *device = test_device_open ();
   struct vit_device_info info;
   vit_device_get_info (device, &info);
-  check_precision (&g, device, VIT_F32);
+  check_precision (&g, device, VIT_F32, &kernels);
   if (info.storage16)
-    check_precision (&g, device, VIT_F16);
-  check_precision (&g, device, VIT_I8);
+    check_precision (&g, device, VIT_F16, &kernels);
+  check_precision (&g, device, VIT_I8, &kernels);
+  if (kernels.num && test_device_warnings ())
+    check_failed ("%d warnings, expected no kernel to be given up", test_device_warnings ());
   test_device_close (&device);
   golden_close (&g);
   return check_status ();

@@ -103,6 +103,9 @@ MODELS = {
             img_size=(64, 96), patch_size=32, embed_dim=9, num_heads=1), dtype=torch.bfloat16),
     "timm-patch-8x4": row(
         "patches of height 8 and width 4", dict(img_size=(32, 20), patch_size=(8, 4)), dtype=torch.float16),
+    "timm-head-32": row(
+        "one head of 32, whole blocks of matrices",
+        dict(embed_dim=32, num_heads=1, mlp_ratio=1.0, img_size=28), dtype=torch.float16),
     "timm-head-80": row(
         "one head of 80 (H/14's), MLP narrower than the stream",
         dict(embed_dim=80, num_heads=1, depth=1, mlp_ratio=0.5, patch_size=4, img_size=16), dtype=torch.float16),

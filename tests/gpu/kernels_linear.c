@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/kernel_rig.h"
 #include "gpu/linear.h"
+#include "gpu/trial.h"
 #include "half.h"
 #include "ref/vit_ref.h"
 
@@ -23,6 +24,7 @@ static const struct shape {
   { 5, 3072, 192 },
   { 17, 8192, 40 },
   { 2, 8192, 12 },
+  { 65, 128, 384 },
   { 197, 192, 576 },
   { 577, 192, 192 },
   { 50, 768, 768 },
@@ -285,6 +287,24 @@ require_weight_unchanged (struct rig *rig, const struct buffer *b, const uint8_t
   free (after);
 }
 
+/* Before a device uses a kernel of halves it tries it beside the plain one, and must not take their roundings for
+ * mistakes: as many outputs as that has, of long sums, show the largest of them. */
+static void
+require_trusted (struct rig *rig, const struct linear_kernel *k, const struct linear_call *call)
+{
+  bool right = false;
+  vit_error err = { 0 };
+  struct special s = { .kind = SPECIAL_LINEAR,
+    .linear = k,
+    .weight = *call->weight,
+    .x_store = call->x_store,
+    .y_store = call->y_store,
+    .p.linear = call->p };
+  REQUIRE_OK (trial_run (rig->dev, &s, &right, &err), err);
+  if (!right)
+    check_failed ("%s: the device would give this kernel up as wrong", rig->row);
+}
+
 /* One kernel of the table on its own copy of y. */
 static void
 run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *call, const struct variant *v,
@@ -313,6 +333,8 @@ run_kernel (struct rig *rig, const struct linear_kernel *k, struct linear_call *
                                                                 : t->allowance,
             .bound = v->bound });
   guarded_finish (&y, rig);
+  if ((matrices || packed) && t->p.in_dim >= 128)
+    require_trusted (rig, k, call);
 }
 
 /* Of the kernels that suit: the one that a network would get, and each other in every third row. Beside half

@@ -48,6 +48,12 @@ test_device_open (void)
   return device;
 }
 
+int
+test_device_warnings (void)
+{
+  return warnings;
+}
+
 void
 test_device_require_silence (void)
 {

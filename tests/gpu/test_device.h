@@ -12,7 +12,8 @@
 struct vit_device_params test_device_params (void);
 vit_device *test_device_open (void); /* ends with 77 where there is no device, with 1 on any other failure */
 void test_device_close (vit_device **device);
-/* Ends the test when a warning came; test_device_close calls it. */
+int test_device_warnings (void); /* how many there were */
+/* With validation ends the test when a warning came; test_device_close calls it. */
 void test_device_require_silence (void);
 /* The log function of test_device_params, for tests that fill in their own. */
 void test_device_log (void *ctx, enum vit_log_level level, const char *msg);
