@@ -12,8 +12,7 @@
 #define CPU_LOOP_GROUPS 32768u /* rows of LayerNorm in dimension x of its workgroups; more go to y */
 
 /* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES
- * weights; halves are joined in pairs of k and bytes in fours, the lowest k in the lowest bits of a word. Addresses are
- * bytes. */
+ * weights, floats, halves or bytes. Addresses are bytes. */
 struct cpu_loop_linear_params {
   uint64_t x, w, y;
   uint64_t bias; /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0; before it the

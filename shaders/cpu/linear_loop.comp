@@ -4,6 +4,13 @@
 #extension GL_EXT_buffer_reference : require
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
+#if defined(W_I8)
+#extension GL_EXT_shader_8bit_storage : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int8 : require
+#elif defined(W_F16)
+#extension GL_EXT_shader_16bit_storage : require
+#extension GL_EXT_shader_explicit_arithmetic_types_int16 : require
+#endif
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
 #include "cpu_loop.h"
@@ -22,54 +29,43 @@ layout (constant_id = 1) const uint COLUMNS = 2; // panels
 layout (constant_id = 2) const uint ACT = 0;     // VIT_ACT_
 
 #if defined(W_I8)
-#define FOURS uvec4
-#define WORD uint
-const uint EACH = 4; // values of k in a word
+#define STORED int8_t
+#define FOUR   i8vec4
+const uint BYTES = 1; // of a weight
 #elif defined(W_F16)
-#define FOURS uvec4
-#define WORD uint
-const uint EACH = 2;
+#define STORED uint16_t
+#define FOUR   u16vec4
+const uint BYTES = 2;
 #else
-#define FOURS vec4
-#define WORD float
-const uint EACH = 1;
+#define STORED float
+#define FOUR   vec4
+const uint BYTES = 4;
 #endif
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Weight { FOURS v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Weight { FOUR v[]; };
 layout (push_constant) uniform P { cpu_loop_linear_params p; };
 
-// Lane i gets word i of vector `index`.
-WORD
+// Lane i gets weight i of vector `index`. What is narrow is chosen narrow: then the compiler makes one load of all,
+// which widens them.
+float
 pick (Weight w, uint index)
 {
-  WORD u[LANES];
+  STORED u[LANES];
   [[unroll]] for (uint i = 0; i < LANES; i += 4) {
-    const FOURS f = w.v[(index * LANES + i) / 4];
+    const FOUR f = w.v[(index * LANES + i) / 4];
     u[i] = f.x;
     u[i + 1] = f.y;
     u[i + 2] = f.z;
     u[i + 3] = f.w;
   }
-  WORD v = u[LANES - 1];
+  STORED v = u[LANES - 1];
   [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-#if defined(W_F16) || defined(W_I8)
-    v = gl_SubgroupInvocationID == i ? u[i] : v;
-#else
     v = mix (v, u[i], gl_SubgroupInvocationID == i);
-#endif
-  return v;
-}
-
-float
-weight_of (WORD word, uint k)
-{
-#if defined(W_I8)
-  return float (bitfieldExtract (int (word), int (k % 4 * 8), 8));
-#elif defined(W_F16)
-  return unpackHalf2x16 (word)[k % 2];
+#ifdef W_F16
+  return unpackHalf2x16 (uint (v)).x;
 #else
-  return word;
+  return float (v);
 #endif
 }
 
@@ -88,17 +84,16 @@ main ()
   // happen all the same: addresses may not run over the end even then.
   [[dont_unroll]] for (uint b = 0; b < p.blocks; b++) {
     const uint64_t x = x0 + min (b * (CPU_LOOP_BLOCK * 4), p.k_last);
-    const uint64_t w = w0 + min (b, p.blocks - 1) * (CPU_LOOP_BLOCK / EACH * LANES * 4);
-    [[unroll]] for (uint k = 0; k < CPU_LOOP_BLOCK; k += EACH) {
-      WORD words[COLUMNS];
+    const uint64_t w = w0 + min (b, p.blocks - 1) * (CPU_LOOP_BLOCK * LANES * BYTES);
+    [[unroll]] for (uint k = 0; k < CPU_LOOP_BLOCK; k++) {
+      float weight[COLUMNS];
       [[unroll]] for (uint c = 0; c < COLUMNS; c++)
-        words[c] = pick (Weight (w + uint64_t (c * p.panel)), k / EACH);
-      [[unroll]] for (uint e = 0; e < EACH; e++)
-        [[unroll]] for (uint r = 0; r < ROWS; r++) {
-          const float a = Floats (x + uint64_t (r * p.x_row)).v[k + e];
-          [[unroll]] for (uint c = 0; c < COLUMNS; c++)
-            sum[r][c] += a * weight_of (words[c], k + e);
-        }
+        weight[c] = pick (Weight (w + uint64_t (c * p.panel)), k);
+      [[unroll]] for (uint r = 0; r < ROWS; r++) {
+        const float a = Floats (x + uint64_t (r * p.x_row)).v[k];
+        [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+          sum[r][c] += a * weight[c];
+      }
     }
   }
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
