@@ -44,6 +44,18 @@ pick (vec4 q0)
   return u;
 }
 
+vec2
+pair (float v)
+{
+  const uint j = 2u * gl_SubgroupInvocationID & 3u;
+  if (!BROADCAST)
+    return vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u));
+  return vec2 (pick (vec4 (subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u),
+      subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u))),
+      pick (vec4 (subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u),
+      subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u))));
+}
+
 // VIT_ACT_ of params.h; those that have an exponential share its code.
 float
 activate (float x)
@@ -119,12 +131,11 @@ main ()
     if (PAIRS) {
       const float t1 = i + 1u < each ? finish (min (r1, 1u), panel, last + uint64_t (q1 * row_bytes)) : 0.0;
       const uint j = 2u * lane & 3u, r = r0 + lane / 2u;
-      const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),
-          vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= 2u));
+      const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= 2u));
       Pairs to = Pairs (y);
       const uint at = r * (p.y_stride / 2u) + j / 2u;
       if (r < end && r >= old_rows && j >= old_columns)
-        to.v[at] = packUint2x32 (floatBitsToUint (pair));
+        to.v[at] = packUint2x32 (floatBitsToUint (both));
     } else {
       Output to = Output (y + uint64_t (q0 * row_bytes));
       if (r0 < end && r0 >= old_rows && lane >= old_columns)

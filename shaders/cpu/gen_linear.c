@@ -116,6 +116,23 @@ put_widen (void)
   put ("  return %s;\n}\n\n", bytes == 1 ? "float (u)" : "unpackHalf2x16 (uint (u)).x");
 }
 
+/* pair (v): lane i gets v of lanes 2i and 2i + 1, modulo the lanes. LLVM joins what is picked of broadcasts into one
+ * instruction; a shuffle is a loop over the lanes in Mesa 25.0 where they are not 8. */
+static void
+put_pair (void)
+{
+  put ("vec2\npair (float v)\n{\n  const uint j = 2u * gl_SubgroupInvocationID & %uu;\n  if (!BROADCAST)\n"
+       "    return vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u));\n  return vec2 (",
+      lanes - 1);
+  for (unsigned odd = 0; odd < 2; odd++)
+    for (unsigned i = 0; i < lanes; i++) {
+      put (i == 0 ? "pick (vec4 (" : i % 4 == 0 ? "vec4 (" : "");
+      put ("subgroupBroadcast (v, %uu)%s", (2 * i + odd) % lanes, i % 4 == 3 ? ")" : "");
+      put (i + 1 < lanes ? i % 2 ? ",\n      " : ", " : odd ? ")" : "),\n      ");
+    }
+  put (");\n}\n\n");
+}
+
 /* An expression: vector `index` of a buffer reference to fours. */
 static void
 put_vector (const char *reference, unsigned index)
@@ -266,12 +283,11 @@ put_reduction (void)
        "    if (PAIRS) {\n"
        "      const float t1 = i + 1u < each ? finish (min (r1, %uu), panel, last + uint64_t (q1 * row_bytes)) : 0.0;\n"
        "      const uint j = 2u * lane & %uu, r = r0 + lane / %uu;\n"
-       "      const vec2 pair = mix (vec2 (subgroupShuffle (t0, j), subgroupShuffle (t0, j + 1u)),\n"
-       "          vec2 (subgroupShuffle (t1, j), subgroupShuffle (t1, j + 1u)), bvec2 (lane >= %uu));\n",
+       "      const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= %uu));\n",
       rows - 1, rows - 1, lanes - 1, lanes / 2, lanes / 2);
   put ("      Pairs to = Pairs (y);\n      const uint at = r * (p.y_stride / 2u) + j / 2u;\n"
        "      if (r < end && r >= old_rows && j >= old_columns)\n"
-       "        to.v[at] = packUint2x32 (floatBitsToUint (pair));\n"
+       "        to.v[at] = packUint2x32 (floatBitsToUint (both));\n"
        "    } else {\n      Output to = Output (y + uint64_t (q0 * row_bytes));\n"
        "      if (r0 < end && r0 >= old_rows && lane >= old_columns)\n        to.v[lane] = t0;\n    }\n  }\n");
 }
@@ -283,6 +299,7 @@ put_kernel (void)
   put_pick ();
   if (bytes < 4)
     put_widen ();
+  put_pair ();
   put_activation ();
   put_finish ();
   put ("void\nmain ()\n{\n");

@@ -6,6 +6,7 @@
 #extension GL_EXT_control_flow_attributes : require
 #extension GL_EXT_shader_explicit_arithmetic_types_int64 : require
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_basic : require
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "cpu_layernorm.h"
@@ -15,11 +16,14 @@
 layout (local_size_x = LANES, local_size_y = CPU_LAYERNORM_ROWS) in;
 layout (constant_id = 0) const uint DIM = 64; // even, 2 * LANES at least
 layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bias
+layout (constant_id = 2) const bool BROADCAST = false; // is how one lane's value gets to others, else a shuffle
 const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
 
 layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_layernorm_params p; };
+
+#include "lanes.glsl"
 
 // Lane i gets the i-th float from `at` on.
 float
@@ -28,18 +32,50 @@ load (Floats from, uint at)
   float u[LANES];
   [[unroll]] for (uint i = 0; i < LANES; i++)
     u[i] = from.v[at + i];
-  float v = u[LANES - 1];
-  [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-    v = mix (v, u[i], gl_SubgroupInvocationID == i);
-  return v;
+  return pick (u);
 }
+
+// MOVE (name, from): a function of v that gives lane i what lane from (i) has. gen_linear.c says why there are two ways.
+#define FOUR(from, i)                                                                                                  \
+  subgroupBroadcast (v, from (i)), subgroupBroadcast (v, from (i + 1)), subgroupBroadcast (v, from (i + 2)),           \
+      subgroupBroadcast (v, from (i + 3))
+#if LANES == 4
+#define ALL(from) FOUR (from, 0)
+#elif LANES == 8
+#define ALL(from) FOUR (from, 0), FOUR (from, 4)
+#else
+#define ALL(from) FOUR (from, 0), FOUR (from, 4), FOUR (from, 8), FOUR (from, 12)
+#endif
+#define MOVE(name, from)                                                                                               \
+  float name (float v)                                                                                                 \
+  {                                                                                                                    \
+    if (BROADCAST)                                                                                                     \
+      return pick (float[] (ALL (from)));                                                                              \
+    return subgroupShuffle (v, from (gl_SubgroupInvocationID));                                                        \
+  }
+#define EVEN(i) (2 * (i) & LANES - 1)
+#define ODD(i) (2 * (i) + 1 & LANES - 1)
+#define OVER1(i) ((i) ^ 1)
+#define OVER2(i) ((i) ^ 2)
+#define OVER4(i) (((i) ^ 4) & LANES - 1)
+#define OVER8(i) (((i) ^ 8) & LANES - 1)
+MOVE (evens, EVEN)
+MOVE (odds, ODD)
+MOVE (over1, OVER1)
+MOVE (over2, OVER2)
+MOVE (over4, OVER4)
+MOVE (over8, OVER8)
 
 // The sum over all lanes, in all of them.
 float
 sum (float v)
 {
-  [[unroll]] for (uint i = 1; i < LANES; i *= 2)
-    v += subgroupShuffle (v, gl_SubgroupInvocationID ^ i);
+  v += over1 (v);
+  v += over2 (v);
+  if (LANES > 4)
+    v += over4 (v);
+  if (LANES > 8)
+    v += over8 (v);
   return v;
 }
 
@@ -81,9 +117,7 @@ main ()
       h = h * load (weight, c + LANES) + load (bias, c + LANES);
     }
     // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
-    const uint j = 2u * lane & (LANES - 1u);
-    const vec2 pair = mix (vec2 (subgroupShuffle (l, j), subgroupShuffle (l, j + 1u)),
-        vec2 (subgroupShuffle (h, j), subgroupShuffle (h, j + 1u)), bvec2 (lane >= LANES / 2));
+    const vec2 pair = mix (vec2 (evens (l), odds (l)), vec2 (evens (h), odds (h)), bvec2 (lane >= LANES / 2));
     if (wanted < p.rows)
       y.v[c / 2 + lane] = packUint2x32 (floatBitsToUint (pair));
   }

@@ -26,7 +26,8 @@ bool
 record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, const struct layernorm_params *p, vit_error *err)
 {
-  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
+  const struct caps *caps = device_caps (recorder_device (rec));
+  uint32_t lanes = caps->subgroup_size;
   struct cpu_layernorm_params push = {
     .weight = weight ? weight->address : 0,
     .bias = bias ? bias->address : 0,
@@ -40,7 +41,7 @@ record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *
     .shader = lanes == 4 ? SHADER_cpu_layernorm_4
         : lanes == 8     ? SHADER_cpu_layernorm_8
                          : SHADER_cpu_layernorm_16,
-    .spec = { 2, { p->dim, weight != NULL } },
+    .spec = { 3, { p->dim, weight != NULL, caps->broadcasts } },
     .push = &push,
     .push_size = sizeof push,
   };
