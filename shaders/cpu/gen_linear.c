@@ -75,8 +75,8 @@ put_header (void)
        "layout (buffer_reference, std430, buffer_reference_align = %u) volatile readonly buffer Weight { %s v[]; "
        "};\n\n",
       bytes * 4,
-      bytes == 1       ? "int8_t"
-          : bytes == 2 ? "uint16_t"
+      bytes == 1       ? "i8vec4"
+          : bytes == 2 ? "u16vec4"
                        : "vec4");
   put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y, before;\n"
        "  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
@@ -106,13 +106,13 @@ put_pick (void)
 static void
 put_widen (void)
 {
-  const char *type = bytes == 1 ? "int8_t" : "uint16_t";
+  const char *type = bytes == 1 ? "int8_t" : "uint16_t", *four = bytes == 1 ? "i8vec4" : "u16vec4";
   put ("float\nwiden (");
-  for (unsigned i = 0; i < lanes; i++)
-    put ("%s%s u%u", i == 0 ? "" : i % 8 ? ", " : ",\n    ", type, i);
-  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  %s u = u%u;\n", type, lanes - 1);
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%s%s q%u", i ? ", " : "", four, i);
+  put (")\n{\n  const uint lane = gl_SubgroupInvocationID;\n  %s u = q%u.w;\n", type, lanes / 4 - 1);
   for (unsigned i = lanes - 1; i-- > 0;)
-    put ("  u = lane == %uu ? u%u : u;\n", i, i);
+    put ("  u = mix (u, q%u.%c, lane == %uu);\n", i / 4, "xyzw"[i % 4], i);
   put ("  return %s;\n}\n\n", bytes == 1 ? "float (u)" : "unpackHalf2x16 (uint (u)).x");
 }
 
@@ -135,9 +135,9 @@ put_pair (void)
 
 /* An expression: vector `index` of a buffer reference to fours. */
 static void
-put_vector (const char *reference, unsigned index)
+put_vector (const char *function, const char *reference, unsigned index)
 {
-  put ("pick (");
+  put ("%s (", function);
   for (unsigned i = 0; i < lanes / 4; i++)
     put ("%s%s.v[%u]", i ? ", " : "", reference, index * (lanes / 4) + i);
   put (")");
@@ -194,14 +194,7 @@ static void
 put_weights (unsigned k)
 {
   put ("  const float c%u = ", k);
-  if (bytes == 4)
-    put_vector ("w", k);
-  else {
-    put ("widen (");
-    for (unsigned i = 0; i < lanes; i++)
-      put ("%sw.v[%u]", i == 0 ? "" : i % 8 ? ", " : ",\n      ", k * lanes + i);
-    put (")");
-  }
+  put_vector (bytes == 4 ? "pick" : "widen", "w", k);
   put (";\n");
 }
 
@@ -254,11 +247,11 @@ put_finish (void)
   put (");\n  }\n");
   if (bytes == 1) {
     put ("  Bias scale = Bias (panel - %uul);\n  t *= ", lanes * 8);
-    put_vector ("scale", 0);
+    put_vector ("pick", "scale", 0);
     put (";\n");
   }
   put ("  Bias bias = Bias (panel - %uul);\n  t += mix (0.0, ", lanes * 4);
-  put_vector ("bias", 0);
+  put_vector ("pick", "bias", 0);
   put (", (p.flags & %uu) != 0u);\n  Floats earlier = Floats (last);\n  const float before = ", CPU_LINEAR_BIAS);
   put_floats ("earlier");
   put (";\n  if (ACT != 0u)\n    t = activate (t + mix (0.0, before, (p.flags & %uu) != 0u));\n"
