@@ -35,7 +35,8 @@ load (Floats from, uint at)
   return pick (u);
 }
 
-// MOVE (name, from): a function of v that gives lane i what lane from (i) has. gen_linear.c says why there are two ways.
+// MOVE (name, from): a function of v that gives lane i what lane from (i) has, in one of two ways, which gen_linear.c
+// explains.
 #define FOUR(from, i)                                                                                                  \
   subgroupBroadcast (v, from (i)), subgroupBroadcast (v, from (i + 1)), subgroupBroadcast (v, from (i + 2)),           \
       subgroupBroadcast (v, from (i + 3))

@@ -189,12 +189,11 @@ open_device (vit_device *dev, vit_error *err)
     .enabledExtensionCount = dev->caps.matrix.m ? 1 : 0,
     .ppEnabledExtensionNames = &extension,
   };
-  VkResult r = dev->instance.CreateDevice (dev->physical, &info, NULL, &dev->handle);
+  VkResult r = instance_open_device (&dev->instance, dev->physical, &info, &dev->handle, &dev->vk);
   if (r != VK_SUCCESS) {
     dev->handle = VK_NULL_HANDLE;
     return vk_ok (err, "vkCreateDevice", r);
   }
-  instance_load_device (&dev->instance, dev->handle, &dev->vk);
   return queues_open (dev, err);
 }
 
@@ -264,7 +263,7 @@ vit_device_destroy (vit_device **device)
   kernels_destroy (dev, &dev->kernels);
   queues_close (dev);
   if (dev->handle)
-    dev->vk.vkDestroyDevice (dev->handle, NULL);
+    instance_close_device (dev->handle, &dev->vk);
   instance_finish (&dev->instance);
   pthread_mutex_destroy (&dev->compute.lock);
   pthread_mutex_destroy (&dev->copies.lock);

@@ -1,4 +1,4 @@
-/* A Vulkan instance, its function table, its validation messages. */
+/* A Vulkan instance, its function table, its devices, its validation messages. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <pthread.h>
 #include <stdio.h>
@@ -6,8 +6,10 @@
 
 #include "gpu/vk.h"
 
-/* volk keeps the loader's entry points in globals: one thread at a time */
-static pthread_mutex_t volk_lock = PTHREAD_MUTEX_INITIALIZER;
+/* Of all that asks the loader for functions or changes what it knows. It finds whose function is asked for in lists of
+ * all instances, drivers and devices, and takes no lock for that: 1.4.309 crashed in vkGetDeviceProcAddr while another
+ * thread's vkEnumeratePhysicalDevices unloaded a driver without devices. volk keeps entry points in globals too. */
+static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
 const char *
 vk_result_text (VkResult r)
@@ -73,10 +75,8 @@ find_loader (struct instance *in, const struct vit_device_params *params, vit_er
     in->get_proc_addr = (PFN_vkGetInstanceProcAddr) params->get_instance_proc_addr;
     return true;
   }
-  pthread_mutex_lock (&volk_lock);
   VkResult r = volkInitialize ();
   in->get_proc_addr = vkGetInstanceProcAddr;
-  pthread_mutex_unlock (&volk_lock);
   if (r == VK_SUCCESS)
     return true;
   return fail (err, VIT_ERR_UNSUPPORTED,
@@ -155,8 +155,9 @@ create_instance (struct instance *in, const struct vit_device_params *params, vi
   return vk_ok (err, "vkCreateInstance", r);
 }
 
-bool
-instance_init (struct instance *in, const struct vit_device_params *params, vit_error *err)
+/* With the lock held. */
+static bool
+open_instance (struct instance *in, const struct vit_device_params *params, vit_error *err)
 {
   if (!find_loader (in, params, err) || !create_instance (in, params, err))
     return false;
@@ -173,9 +174,19 @@ instance_init (struct instance *in, const struct vit_device_params *params, vit_
   return true;
 }
 
+bool
+instance_init (struct instance *in, const struct vit_device_params *params, vit_error *err)
+{
+  pthread_mutex_lock (&loader_lock);
+  bool ok = open_instance (in, params, err);
+  pthread_mutex_unlock (&loader_lock);
+  return ok;
+}
+
 void
 instance_finish (struct instance *in)
 {
+  pthread_mutex_lock (&loader_lock);
   if (in->messenger) {
     PFN_vkDestroyDebugUtilsMessengerEXT destroy =
         (PFN_vkDestroyDebugUtilsMessengerEXT) in->get_proc_addr (in->handle, "vkDestroyDebugUtilsMessengerEXT");
@@ -186,16 +197,48 @@ instance_finish (struct instance *in)
     destroy = (PFN_vkDestroyInstance) in->get_proc_addr (in->handle, "vkDestroyInstance");
   if (in->handle && destroy)
     destroy (in->handle, NULL);
+  pthread_mutex_unlock (&loader_lock);
   memset (in, 0, sizeof *in);
 }
 
-void
-instance_load_device (const struct instance *in, VkDevice device, struct VolkDeviceTable *table)
+PFN_vkVoidFunction
+instance_function (const struct instance *in, const char *name)
 {
-  pthread_mutex_lock (&volk_lock);
-  PFN_vkGetDeviceProcAddr before = vkGetDeviceProcAddr;
-  vkGetDeviceProcAddr = in->GetDeviceProcAddr;
-  volkLoadDeviceTable (table, device);
-  vkGetDeviceProcAddr = before;
-  pthread_mutex_unlock (&volk_lock);
+  pthread_mutex_lock (&loader_lock);
+  PFN_vkVoidFunction function = in->get_proc_addr (in->handle, name);
+  pthread_mutex_unlock (&loader_lock);
+  return function;
+}
+
+VkResult
+instance_enumerate (const struct instance *in, uint32_t *num, VkPhysicalDevice *devices)
+{
+  pthread_mutex_lock (&loader_lock);
+  VkResult r = in->EnumeratePhysicalDevices (in->handle, num, devices);
+  pthread_mutex_unlock (&loader_lock);
+  return r;
+}
+
+VkResult
+instance_open_device (const struct instance *in, VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+    VkDevice *device, struct VolkDeviceTable *table)
+{
+  pthread_mutex_lock (&loader_lock);
+  VkResult r = in->CreateDevice (physical, info, NULL, device);
+  if (r == VK_SUCCESS) {
+    PFN_vkGetDeviceProcAddr before = vkGetDeviceProcAddr;
+    vkGetDeviceProcAddr = in->GetDeviceProcAddr;
+    volkLoadDeviceTable (table, *device);
+    vkGetDeviceProcAddr = before;
+  }
+  pthread_mutex_unlock (&loader_lock);
+  return r;
+}
+
+void
+instance_close_device (VkDevice device, const struct VolkDeviceTable *table)
+{
+  pthread_mutex_lock (&loader_lock);
+  table->vkDestroyDevice (device, NULL);
+  pthread_mutex_unlock (&loader_lock);
 }

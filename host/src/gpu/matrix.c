@@ -51,7 +51,7 @@ matrix_find (vit_device *dev)
 {
   struct caps *caps = &dev->caps;
   PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR list =
-      (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR) dev->instance.get_proc_addr (dev->instance.handle,
+      (PFN_vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR) instance_function (&dev->instance,
           "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
   if (caps->plain || !caps->float16 || !caps->storage16 || dev->info.api_version < VK_API_VERSION_1_2 || !list
       || !device_has_extension (dev, "VK_KHR_cooperative_matrix") || !has_features (dev))

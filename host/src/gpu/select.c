@@ -103,7 +103,7 @@ candidates_read (struct candidates *c, const struct instance *in, vit_error *err
 {
   memset (c, 0, sizeof *c);
   c->num = MAX_DEVICES;
-  VkResult r = in->EnumeratePhysicalDevices (in->handle, &c->num, c->handle);
+  VkResult r = instance_enumerate (in, &c->num, c->handle);
   if (r == VK_ERROR_INITIALIZATION_FAILED || r == VK_INCOMPLETE)
     r = VK_SUCCESS; /* a loader without any driver says the first; more devices than anybody has, the second */
   if (!vk_ok (err, "vkEnumeratePhysicalDevices", r)) {

@@ -64,8 +64,13 @@ struct instance {
 };
 bool instance_init (struct instance *in, const struct vit_device_params *params, vit_error *err);
 void instance_finish (struct instance *in); /* accepts a zeroed one */
-/* Loads the device-level functions through this instance. */
-void instance_load_device (const struct instance *in, VkDevice device, struct VolkDeviceTable *table);
+/* These do what the functions of Vulkan do, one thread of the process at a time, which loaders need. */
+PFN_vkVoidFunction instance_function (const struct instance *in, const char *name);
+VkResult instance_enumerate (const struct instance *in, uint32_t *num, VkPhysicalDevice *devices);
+/* Fills the table with the device's functions too. */
+VkResult instance_open_device (const struct instance *in, VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+    VkDevice *device, struct VolkDeviceTable *table);
+void instance_close_device (VkDevice device, const struct VolkDeviceTable *table);
 
 const char *vk_result_text (VkResult r);
 /* True for VK_SUCCESS; else fills err with the call's name and the result in words. */
