@@ -35,7 +35,7 @@ def main():
                     shutil.copy(path, target)
             arguments.append(argument)
         variables = [f"{k}={v}" for k, v in test["env"].items() if k.startswith(("VIT_", "LP_"))]
-        print("\t".join([test["name"], str(test["timeout"]), " ".join(variables) or "-", name, " ".join(arguments)]))
+        print("\t".join([test["name"], str(test["timeout"]), " ".join(variables) or "-", name, *arguments]))
 
 
 main()

@@ -31,10 +31,10 @@ mkdir "$scratch/here" "$scratch/temporary"
 cd "$scratch/here"
 empty=(env -i PATH=/usr/bin:/bin "TMPDIR=$scratch/temporary")
 [ -z "${VK_DRIVER_FILES-}" ] || empty+=("VK_DRIVER_FILES=$VK_DRIVER_FILES" "VK_ICD_FILENAMES=$VK_DRIVER_FILES")
-"${empty[@]}" ../moved/run --quick --tests "scores hf-vit session" >output 2>&1 || { cat output; failed "run failed"; }
+"${empty[@]}" ../moved/run --quick --tests "scores hf-vit session coopmat" >output 2>&1 || { cat output; failed "run failed"; }
 set -- report-*.txt
 if [ $# -ne 1 ] || [ ! -s "$1" ]; then failed "found $* in the current folder, expected one report"; fi
-for line in 'hf-vit: ok' 'session: ok' '3 passed, 0 failed, 0 skipped' '==== kernels' 'all passed' 'libc      the machine'; do
+for line in 'hf-vit: ok' 'session: ok' 'coopmat: ok' '4 passed, 0 failed, 0 skipped' '==== kernels' 'all passed' 'libc      the machine'; do
   grep -qF "$line" "$1" || { cat "$1"; failed "the report has no line '$line'"; }
 done
 grep -qE '^\| Ti/16 \| f16 \| 1 \|( [0-9.]+ \|){5} ' "$1" || { cat "$1"; failed "the report has no row of Ti/16"; }
@@ -44,6 +44,6 @@ grep -qE '^\| Ti/16 \| f16 \| 1 \|( [0-9.]+ \|){5} ' "$1" || { cat "$1"; failed 
 "${empty[@]}" ../moved/run --no-bench --bundled-libc --tests hf-vit --out own.txt >output 2>&1 || { cat output; failed "--bundled-libc"; }
 grep -q "libc      the bundle's" own.txt || failed "--bundled-libc takes the machine's"
 chmod -R u+w "$scratch/moved"
-sed -i 's/^\(hf-vit	.*	test_golden	\).*/\1nowhere nowhere/' "$scratch/moved/tests.list"
+sed -i 's/^\(hf-vit	.*	test_golden	\).*/\1nowhere\tnowhere/' "$scratch/moved/tests.list"
 ! "${empty[@]}" ../moved/run --no-bench --tests hf-vit --out broken.txt >output 2>&1 || failed "a failed test is not seen"
 grep -q 'hf-vit: FAILED' broken.txt || failed "the report does not name the failed test"
