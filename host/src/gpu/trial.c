@@ -28,7 +28,7 @@ struct tensor {
 /* What a trial compares: y of the special kernel and of the plain one. */
 struct pair {
   size_t first, rows, columns, stride;
-  bool halves; /* there are some, or bytes, which may be multiplied as such */
+  bool halves; /* are multiplied, maybe rounded to them; narrow weights beside floats are widened exactly */
   struct tensor y[2];
 };
 
@@ -231,7 +231,7 @@ try_linear (vit_device *dev, const struct special *s, const struct question *q, 
       .y_store = s->y_store };
     ok = weight_fill (dev, values, w.bias_rows ? bias : NULL, "trial", &t.weight[i], err);
   }
-  bool halves = s->x_store == STORE_F16 || s->y_store == STORE_F16 || w.store != STORE_F32;
+  bool halves = s->x_store == STORE_F16 || (p.norm && w.store != STORE_F32);
   struct pair pair = { p.y_first, p.rows, w.out_dim, p.y_stride, halves, { { 0 } } };
   ok = ok && answer (dev, &pair, s->y_store, record_linear_trial, &t, q, err);
   free (values);
