@@ -15,7 +15,8 @@
 
 // A workgroup makes ROWS x COLUMNS outputs; its subgroups share them out in tiles of TM x TN matrices. COOPMAT_STEP
 // values of k at a time go through shared memory, bytes as halves; the next ones are on their way from memory
-// meanwhile. Sums are float and begin as bias and residual.
+// meanwhile, and are put there in the same round: what a round leaves in registers for the next may have to be moved.
+// Sums are float and begin as bias and residual.
 layout (local_size_x_id = 0) in;
 layout (constant_id = 0) const uint INVOCATIONS = 256;
 layout (constant_id = 1) const uint M = 16; // of one product, the device's own: (M, K) times (K, N)
@@ -31,6 +32,8 @@ const bool ADD = (FLAGS & COOPMAT_ADD) != 0, NORM = (FLAGS & COOPMAT_NORM) != 0,
 const bool Y_HALF = (FLAGS & COOPMAT_Y_HALF) != 0, FOURS = (FLAGS & COOPMAT_FOURS) != 0;
 const bool BIAS = (FLAGS & COOPMAT_BIAS) != 0, TABLE = (FLAGS & COOPMAT_TABLE) != 0;
 const bool BYTES = (FLAGS & COOPMAT_BYTES) != 0;
+const bool CROSSED = BYTES && NORM; // the order of four k in shared memory
+const bool BIAS_FIRST = BIAS && !BYTES; // before the products
 const bool ADD_FIRST = ADD && ACT == VIT_ACT_NONE && !BYTES, ADD_LAST = ADD && !ADD_FIRST; // to what is bent or scaled
 
 layout (std430, binding = 0) readonly buffer X { uvec4 x[]; };      // halves, or ...
@@ -46,6 +49,7 @@ layout (std430, binding = 3) buffer YFloat4 { vec4 yf4[]; };
 layout (push_constant) uniform P { coopmat_linear_params p; };
 
 const uint ROWS = SUBGROUPS_M * TM * M, COLUMNS = SUBGROUPS_N * TN * N;
+const uint UNIT = FOURS ? 4 : 1; // of addresses of y
 const uint EIGHTS = COOPMAT_STEP / 8, PITCH = EIGHTS + 1; // of a row in shared memory: 16 bytes more, for the banks
 const uint PASS = INVOCATIONS / EIGHTS, NUM_X = ROWS / PASS, NUM_W = COLUMNS / PASS; // PASS: rows loaded at once
 const uint LANES = INVOCATIONS / (SUBGROUPS_M * SUBGROUPS_N), VECTORS = M * N / 4 / LANES, OUT_PITCH = N / 4 + 1;
@@ -56,9 +60,11 @@ shared vec2 norms[NORM ? ROWS : 1];
 
 #define SUM coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
 SUM sums[TM][TN];
+uint lane; // in its subgroup; read before the loop, or compilers find it anew in every round
 uint x_at[NUM_X], w_at[NUM_W]; // of this invocation's rows
 uvec4 next_x[NUM_X], next_w[NUM_W];
 vec4 next_f[2 * NUM_X];
+vec2 norm[NUM_X];
 
 #include "linear_load.glsl"
 
@@ -68,12 +74,13 @@ multiply (uint row, uint col) // of the subgroup's tile
   coopmat<float16_t, gl_ScopeSubgroup, M, K, gl_MatrixUseA> a;
   coopmat<float16_t, gl_ScopeSubgroup, K, N, gl_MatrixUseB> b[TN];
   [[unroll]] for (uint k = 0; k < EIGHTS; k += K / 8) {
-    [[unroll]] for (uint j = 0; j < TN; j++)
-      coopMatLoad (b[j], ws, (col + j * N) * PITCH + k, PITCH, gl_CooperativeMatrixLayoutColumnMajor);
     [[unroll]] for (uint i = 0; i < TM; i++) {
       coopMatLoad (a, xs, (row + i * M) * PITCH + k, PITCH, gl_CooperativeMatrixLayoutRowMajor);
-      [[unroll]] for (uint j = 0; j < TN; j++)
+      [[unroll]] for (uint j = 0; j < TN; j++) {
+        if (i == 0)
+          coopMatLoad (b[j], ws, (col + j * N) * PITCH + k, PITCH, gl_CooperativeMatrixLayoutColumnMajor);
         sums[i][j] = coopMatMulAdd (a, b[j], sums[i][j]);
+      }
     }
   }
 }
@@ -86,6 +93,7 @@ main ()
 {
   uint row0 = gl_WorkGroupID.x * ROWS, col0 = gl_WorkGroupID.y * COLUMNS, part = gl_LocalInvocationIndex % EIGHTS;
   uint row = gl_SubgroupID % SUBGROUPS_M * TM * M, col = gl_SubgroupID / SUBGROUPS_M * TN * N;
+  lane = gl_SubgroupInvocationID;
   // what lies over the edge is computed from the last row and column, and not stored
   [[unroll]] for (uint i = 0; i < NUM_X; i++)
     x_at[i] = p.x_first + min (row0 + gl_LocalInvocationIndex / EIGHTS + i * PASS, p.rows - 1) * p.x_stride + part;
@@ -95,20 +103,20 @@ main ()
     find_norms ();
 
   uint whole = p.in_dim / COOPMAT_STEP * COOPMAT_STEP;
-  if (whole > 0)
+  if (whole > 0) {
     fetch (0);
-  start (row0 + row, col0 + col, false);
-  for (uint k = COOPMAT_STEP; k <= whole; k += COOPMAT_STEP) {
     put (false, 0);
+  }
+  start (row0 + row, col0 + col);
+  for (uint k = COOPMAT_STEP; k <= whole; k += COOPMAT_STEP) {
     fetch (min (k, whole - COOPMAT_STEP)); // the last time it is read for nothing: a branch here would cost more
     multiply (row, col);
+    put (false, 0);
   }
   if (TAIL) {
     fetch_end (whole + 8 * part);
     put (true, whole + 8 * part);
     multiply (row, col);
   }
-  if (BYTES)
-    start (row0 + row, col0 + col, true);
   store (row0 + row, col0 + col);
 }

@@ -35,11 +35,11 @@ put (bool last, uint k)
   uint row = gl_LocalInvocationIndex / EIGHTS, at = row * PITCH + gl_LocalInvocationIndex % EIGHTS;
   barrier ();
   [[unroll]] for (uint i = 0; i < NUM_X; i++) {
-    uvec4 v = NORM ? normalised (next_f[2 * i], next_f[2 * i + 1], norms[row + i * PASS]) : next_x[i];
-    xs[at + i * PASS * PITCH] = last ? without_end (v, k, p.in_dim) : v;
+    uvec4 v = NORM ? normalised (next_f[2 * i], next_f[2 * i + 1], norm[i], CROSSED) : next_x[i];
+    xs[at + i * PASS * PITCH] = last ? without_end (v, k, p.in_dim, CROSSED) : v;
   }
   [[unroll]] for (uint i = 0; i < NUM_W; i++)
-    ws[at + i * PASS * PITCH] = BYTES ? halves_of (next_w[i].xy) : next_w[i];
+    ws[at + i * PASS * PITCH] = BYTES ? halves_of (next_w[i].xy, CROSSED) : next_w[i];
   barrier ();
 }
 

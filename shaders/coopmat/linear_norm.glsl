@@ -11,6 +11,23 @@ add_eight (uint i, vec4 a, vec4 b)
   shift_squares[i] = fma (b, b, fma (a, a, shift_squares[i]));
 }
 
+// A row's mean and deviation from what its invocations left in shared memory, as factor and addend.
+vec2
+norm_of (uint r)
+{
+  float mean = 0.0, squares = 0.0;
+  [[unroll]] for (uint i = 0; i < EIGHTS; i++) {
+    vec3 m = uintBitsToFloat (xs[r * PITCH + i].xyz);
+    mean += m.x * m.z / float (p.in_dim);
+  }
+  [[unroll]] for (uint i = 0; i < EIGHTS; i++) {
+    vec3 m = uintBitsToFloat (xs[r * PITCH + i].xyz);
+    squares += m.y + m.z * (m.x - mean) * (m.x - mean);
+  }
+  float scale = inversesqrt (squares / float (p.in_dim) + p.eps);
+  return vec2 (scale, -mean * scale);
+}
+
 // The invocations that will load a row go through it, each about a value of its own share, and meet in shared memory.
 // Whatever value that is, its squared distance from the share's mean is below their number times their variance, so
 // little cancels however far the mean lies from zero.
@@ -42,18 +59,13 @@ find_norms ()
         uvec4 (floatBitsToUint (vec3 (shift[i] + mean, squares, num)), 0);
   }
   barrier ();
-  for (uint r = gl_LocalInvocationIndex; r < ROWS; r += INVOCATIONS) {
-    float mean = 0.0, squares = 0.0;
-    [[unroll]] for (uint i = 0; i < EIGHTS; i++) {
-      vec3 m = uintBitsToFloat (xs[r * PITCH + i].xyz);
-      mean += m.x * m.z / float (p.in_dim);
-    }
-    [[unroll]] for (uint i = 0; i < EIGHTS; i++) {
-      vec3 m = uintBitsToFloat (xs[r * PITCH + i].xyz);
-      squares += m.y + m.z * (m.x - mean) * (m.x - mean);
-    }
-    float scale = inversesqrt (squares / float (p.in_dim) + p.eps);
-    norms[r] = vec2 (scale, -mean * scale);
+  // unrolled, and it is hardly ever more than one round: compilers guess loops to be long ones
+  [[unroll]] for (uint first = 0; first < ROWS; first += INVOCATIONS) {
+    uint r = first + gl_LocalInvocationIndex;
+    if (r < ROWS)
+      norms[r] = norm_of (r);
   }
   barrier ();
+  [[unroll]] for (uint i = 0; i < NUM_X; i++)
+    norm[i] = norms[gl_LocalInvocationIndex / EIGHTS + i * PASS];
 }
