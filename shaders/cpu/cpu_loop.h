@@ -8,7 +8,6 @@
 #define uint uint32_t
 #endif
 
-#define CPU_LOOP_BLOCK  32u    /* values of k that are written out */
 #define CPU_LOOP_GROUPS 32768u /* rows of LayerNorm in dimension x of its workgroups; more go to y */
 
 /* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES

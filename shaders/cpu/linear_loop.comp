@@ -18,15 +18,17 @@
 #include "activation.glsl"
 
 // One subgroup, which is one SIMD register, makes a tile of ROWS x (COLUMNS * LANES) outputs; lanes are neighbouring
-// columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load
-// (see gen_linear.c), and both need addresses that the compiler knows to be the same in all lanes. Newer compilers know
-// that of a loop's counter too: sums stay in registers, code is short, and the driver is done with it in milliseconds
-// where the unrolled kernel takes seconds. Lavapipe of Mesa 26.2: 180 GFLOP/s at 16 lanes on two Zen 4 cores, unrolled
-// 120.
+// columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load, and
+// both need addresses that the compiler knows to be the same in all lanes. Newer compilers know that of a loop's counter
+// too: sums stay in registers, code is short, and the driver is done with it in a fraction of the time that the unrolled
+// kernel takes. A gather takes as long as 20 such loads, a scatter as long as 60 products: there are as many scatters as
+// rows, for lavapipe has no other way to store, and no gather.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint ROWS = 8;
-layout (constant_id = 1) const uint COLUMNS = 2; // panels
-layout (constant_id = 2) const uint ACT = 0;     // VIT_ACT_
+layout (constant_id = 1) const uint COLUMNS = 2;      // panels
+layout (constant_id = 2) const uint ACT = 0;          // VIT_ACT_
+layout (constant_id = 3) const bool NARROW = false; // fewer than LANES columns in all
+layout (constant_id = 4) const uint BLOCK = 32;      // values of k that are written out
 
 #if defined(W_I8)
 #define STORED int8_t
@@ -41,27 +43,22 @@ const uint BYTES = 2;
 #define FOUR   vec4
 const uint BYTES = 4;
 #endif
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Weight { FOUR v[]; };
 layout (push_constant) uniform P { cpu_loop_linear_params p; };
+#include "vector.glsl"
 
 // Lane i gets weight i of vector `index`. What is narrow is chosen narrow: then the compiler makes one load of all,
-// which widens them.
+// which widens them. here[i]: this is lane i.
 float
-pick (Weight w, uint index)
+pick (Weight w, uint index, bool here[LANES])
 {
-  STORED u[LANES];
+  STORED v = STORED (0);
   [[unroll]] for (uint i = 0; i < LANES; i += 4) {
     const FOUR f = w.v[(index * LANES + i) / 4];
-    u[i] = f.x;
-    u[i + 1] = f.y;
-    u[i + 2] = f.z;
-    u[i + 3] = f.w;
+    [[unroll]] for (uint j = 0; j < 4; j++)
+      v = mix (v, f[j], here[i + j]);
   }
-  STORED v = u[LANES - 1];
-  [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-    v = mix (v, u[i], gl_SubgroupInvocationID == i);
 #ifdef W_F16
   return unpackHalf2x16 (uint (v)).x;
 #else
@@ -69,48 +66,85 @@ pick (Weight w, uint index)
 #endif
 }
 
+// As vector, but without reading what isn't there.
+float
+columns (uint64_t address, bool here[LANES])
+{
+  if (!NARROW)
+    return vector (address, here);
+  return gl_SubgroupInvocationID < p.out_dim ? Floats (address).v[gl_SubgroupInvocationID] : 0.0;
+}
+
+float
+bias (uint row, uint column, bool here[LANES])
+{
+  return p.bias_rows == 0 ? 0.0 : columns (p.bias + (row * p.out_dim + column) * 4, here);
+}
+
+// The first column of a panel; the last whole panel begins early, so as not to run over the end.
+uint
+begin (uint panel)
+{
+  return NARROW ? 0 : min (panel * LANES, p.out_dim - LANES);
+}
+
 void
 main ()
 {
   const uint lane = gl_SubgroupInvocationID;
+  // Compared before the loop: what is compared in it and needed behind it would be kept in memory, lane by lane, and no
+  // longer be the constants that make a load of the picks.
+  bool here[LANES];
+  [[unroll]] for (uint i = 0; i < LANES; i++)
+    here[i] = lane == i;
   // the last rows are reached by beginning early
   const uint row0 = gl_WorkGroupID.x * ROWS, tile = min (row0, p.rows - ROWS), panel0 = gl_WorkGroupID.y * COLUMNS;
   const uint64_t x0 = p.x + uint64_t (tile) * p.x_row, w0 = p.w + uint64_t (panel0) * p.panel;
-  float sum[ROWS][COLUMNS];
-  [[unroll]] for (uint r = 0; r < ROWS; r++)
-    [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+  const uint bias0 = p.bias_rows > 1 ? tile % p.bias_rows : 0;
+  float sum[ROWS][COLUMNS], scale[COLUMNS];
+  uint bias_row = bias0;
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
+#ifdef W_I8 // the scales lie before the bias
+      scale[c] = columns (p.bias + begin (panel0 + c) * 4 - p.out_dim * 4, here);
       sum[r][c] = 0.0;
-  // Lavapipe ends a loop by going through it once more with all lanes asleep, and loads that are the same in all lanes
-  // happen all the same: addresses may not run over the end even then.
-  [[dont_unroll]] for (uint b = 0; b < p.blocks; b++) {
-    const uint64_t x = x0 + min (b * (CPU_LOOP_BLOCK * 4), p.k_last);
-    const uint64_t w = w0 + min (b, p.blocks - 1) * (CPU_LOOP_BLOCK * LANES * BYTES);
-    [[unroll]] for (uint k = 0; k < CPU_LOOP_BLOCK; k++) {
-      float weight[COLUMNS];
-      [[unroll]] for (uint c = 0; c < COLUMNS; c++)
-        weight[c] = pick (Weight (w + uint64_t (c * p.panel)), k);
-      [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        const float a = Floats (x + uint64_t (r * p.x_row)).v[k];
-        [[unroll]] for (uint c = 0; c < COLUMNS; c++)
-          sum[r][c] += a * weight[c];
-      }
+#else
+      sum[r][c] = bias (bias_row, begin (panel0 + c), here);
+#endif
     }
+    bias_row = bias_row + 1 < p.bias_rows ? bias_row + 1 : 0;
   }
+  // Lavapipe goes through a loop once more, with all lanes asleep, unless it ends with its condition.
+  uint b = 0;
+  [[dont_unroll]] do {
+    const uint64_t x = x0 + min (b * (BLOCK * 4), p.k_last);
+    const uint64_t w = w0 + b * (BLOCK * LANES * BYTES);
+    [[unroll]] for (uint k = 0; k < BLOCK; k += 4) {
+      vec4 a[ROWS];
+      [[unroll]] for (uint r = 0; r < ROWS; r++)
+        a[r] = Fours (x + uint64_t (r * p.x_row)).v[k / 4];
+      [[unroll]] for (uint i = 0; i < 4; i++)
+        [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
+          const float weight = pick (Weight (w + uint64_t (c * p.panel)), k + i, here);
+          [[unroll]] for (uint r = 0; r < ROWS; r++)
+            sum[r][c] += a[r][i] * weight;
+        }
+    }
+  } while (++b < p.blocks);
+  bias_row = bias0;
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     const uint64_t y = p.y + uint64_t (tile + r) * p.y_row;
-    const uint64_t bias = p.bias + uint64_t (p.bias_rows > 1 ? (tile + r) % p.bias_rows * p.out_dim * 4 : 0);
     [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
-      const uint column = (panel0 + c) * LANES + lane;
-      if (column >= p.out_dim || tile + r < row0) // else an earlier tile has stored it
-        continue;
-#ifdef W_I8 // the scales lie before the bias
-      sum[r][c] *= Floats (p.bias - uint64_t (p.out_dim * 4)).v[column];
+      const uint column = begin (panel0 + c), mine = column + lane;
+#ifdef W_I8
+      sum[r][c] = sum[r][c] * scale[c] + bias (bias_row, column, here);
 #endif
-      float t = activate (sum[r][c] + (p.bias_rows != 0 ? Floats (bias).v[column] : 0.0), ACT);
-      Output to = Output (y);
-      if (p.add != 0)
-        t += to.v[column];
-      to.v[column] = t;
+      const float before = columns (p.add != 0 ? y + column * 4 : p.w, here);
+      const float t = activate (sum[r][c], ACT) + mix (0.0, before, p.add != 0);
+      // else another tile has stored it
+      if (tile + r >= row0 && mine >= (panel0 + c) * LANES && mine < p.out_dim)
+        Output (y).v[mine] = t;
     }
+    bias_row = bias_row + 1 < p.bias_rows ? bias_row + 1 : 0;
   }
 }

@@ -8,7 +8,7 @@
 #include "cpu/cpu_loop.h"
 #include "gpu/half.h"
 
-enum { BLOCK = CPU_LOOP_BLOCK };
+enum { MIN_BLOCK = 32, MAX_BLOCK = 64 };
 
 _Static_assert(sizeof (struct cpu_loop_linear_params) <= MAX_PUSH, "push constants over the guaranteed size");
 
@@ -28,10 +28,17 @@ choose_tile (uint32_t lanes, uint32_t rows)
   return (struct tile) { rows >= most ? most : rows >= 4 ? 4 : 1, 2 };
 }
 
+/* Values of k that the kernel does in one round: more is faster by a twentieth, less wastes less. */
+static uint32_t
+block_of (uint32_t in_dim)
+{
+  return in_dim % MAX_BLOCK ? MIN_BLOCK : MAX_BLOCK;
+}
+
 static size_t
 panel_bytes (uint32_t lanes, enum store store, uint32_t in_dim)
 {
-  return (size_t) ceil_div (in_dim, BLOCK) * BLOCK * lanes * store_size (store);
+  return (size_t) round_up (in_dim, block_of (in_dim)) * lanes * store_size (store);
 }
 
 /* An even number of panels, because tiles are up to two wide. */
@@ -45,20 +52,22 @@ bool
 linear_loop_suits (const vit_device *dev, uint32_t in_dim, uint32_t out_dim)
 {
   const struct caps *caps = device_caps (dev);
-  return caps->loops && in_dim >= BLOCK && in_dim % 2 == 0
+  return caps->loops && in_dim >= MIN_BLOCK && in_dim % 2 == 0
       && num_panels (caps->subgroup_size, out_dim) / 2 <= caps->max_groups[1]
       && panel_bytes (caps->subgroup_size, STORE_F32, in_dim) <= UINT32_MAX / 2;
 }
 
-/* One panel of columns from c0 on, into zeros; columns that aren't there stay zero. Block b begins at k = BLOCK * b,
- * the last one earlier where it would run over the end; what the block before has done stays zero in it. */
+/* One panel of columns from c0 on, into zeros; columns that aren't there stay zero. Block b begins at k = block * b,
+ * the last one earlier where it would run over the end; what the block before has done stays zero in it. In the same
+ * way the last panel begins early where there are as many columns as a panel has; its first ones are done twice. */
 static void
 pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {
   uint32_t in_dim = shape->in_dim, columns = shape->out_dim - c0 < lanes ? shape->out_dim - c0 : lanes;
+  uint32_t block = block_of (in_dim);
   for (uint32_t k = 0; k < in_dim; k++) {
-    uint32_t b = k / BLOCK, k0 = b * BLOCK < in_dim - BLOCK ? b * BLOCK : in_dim - BLOCK;
-    size_t to = (size_t) b * BLOCK + k - k0;
+    uint32_t b = k / block, k0 = b * block < in_dim - block ? b * block : in_dim - block;
+    size_t to = (size_t) b * block + k - k0;
     for (uint32_t n = 0; n < columns; n++) {
       size_t from = (size_t) (c0 + n) * in_dim + k;
       if (shape->store == STORE_I8)
@@ -85,8 +94,9 @@ linear_loop_pack (const vit_device *dev, const struct weight *shape, const struc
   size_t panel = panel_bytes (lanes, shape->store, shape->in_dim);
   for (uint32_t i = 0; i < num_panels (lanes, shape->out_dim); i++) {
     memset (out + i * panel, 0, panel);
+    uint32_t last = shape->out_dim < lanes ? 0 : shape->out_dim - lanes;
     if (i * lanes < shape->out_dim)
-      pack_panel (out + i * panel, lanes, shape, v, i * lanes);
+      pack_panel (out + i * panel, lanes, shape, v, i * lanes < last ? i * lanes : last);
   }
 }
 
@@ -108,6 +118,7 @@ record_linear_loop (struct recorder *rec, const struct linear_call *call, const 
   const struct weight *w = call->weight;
   const struct linear_params *p = &call->p;
   uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
+  uint32_t block = block_of (w->in_dim);
   struct tile tile = choose_tile (lanes, p->rows);
   struct cpu_loop_linear_params push = {
     .x = call->x.buffer->address + call->x.offset + 4 * (uint64_t) p->x_first,
@@ -119,14 +130,14 @@ record_linear_loop (struct recorder *rec, const struct linear_call *call, const 
     .x_row = 4 * p->x_stride,
     .y_row = 4 * p->y_stride,
     .panel = (uint32_t) panel_bytes (lanes, w->store, w->in_dim),
-    .blocks = ceil_div (w->in_dim, BLOCK),
-    .k_last = 4 * (w->in_dim - BLOCK),
+    .blocks = ceil_div (w->in_dim, block),
+    .k_last = 4 * (w->in_dim - block),
     .add = p->add,
     .bias_rows = p->bias_rows,
   };
   struct dispatch d = {
     .shader = loop_shader (lanes, w->store),
-    .spec = { 3, { tile.rows, tile.columns, p->act } },
+    .spec = { 5, { tile.rows, tile.columns, p->act, w->out_dim < lanes, block } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { ceil_div (p->rows, tile.rows), num_panels (lanes, w->out_dim) / tile.columns, 1 },
