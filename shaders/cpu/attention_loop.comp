@@ -13,10 +13,11 @@
 // normalizer calculation for softmax); the query and the sum lie on the stack, which is in the cache.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint HEAD_DIM = 64;
-const uint KEYS = 8;
+layout (constant_id = 1) const uint KEYS = 8;
 const float LOWEST = -3.0e38;
 
 layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Fours { vec4 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Output { float v[]; };
 layout (push_constant) uniform P { cpu_loop_attention_params p; };
 
@@ -32,17 +33,22 @@ main ()
     q[d] = mine.v[d] * p.scale;
     sum[d] = 0.0;
   }
-  // once more than needed, with all lanes asleep: see linear_loop.comp
-  [[dont_unroll]] for (uint t0 = 0; t0 < p.tokens; t0 += KEYS) {
+  uint t0 = 0;
+  [[dont_unroll]] do {
     float score[KEYS], higher = top;
     uint64_t key[KEYS];
     [[unroll]] for (uint r = 0; r < KEYS; r++) {
       key[r] = qkv + uint64_t (min (t0 + r, p.tokens - 1)) * p.token + p.width;
       score[r] = 0.0;
     }
-    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
+      vec4 k[KEYS];
       [[unroll]] for (uint r = 0; r < KEYS; r++)
-        score[r] += Floats (key[r]).v[d] * q[d];
+        k[r] = Fours (key[r]).v[d / 4];
+      [[unroll]] for (uint i = 0; i < 4; i++)
+        [[unroll]] for (uint r = 0; r < KEYS; r++)
+          score[r] += k[r][i] * q[d + i];
+    }
     [[unroll]] for (uint r = 0; r < KEYS; r++) {
       score[r] = mix (LOWEST, score[r], t0 + r < p.tokens);
       higher = max (higher, score[r]);
@@ -53,13 +59,19 @@ main ()
       score[r] = exp2 (score[r] - higher);
       total += score[r];
     }
-    [[unroll]] for (uint d = 0; d < HEAD_DIM; d++) {
-      sum[d] *= keep;
+    [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
+      vec4 v[KEYS];
       [[unroll]] for (uint r = 0; r < KEYS; r++)
-        sum[d] += Floats (key[r] + uint64_t (p.width)).v[d] * score[r];
+        v[r] = Fours (key[r] + uint64_t (p.width)).v[d / 4];
+      [[unroll]] for (uint i = 0; i < 4; i++) {
+        sum[d + i] *= keep;
+        [[unroll]] for (uint r = 0; r < KEYS; r++)
+          sum[d + i] += v[r][i] * score[r];
+      }
     }
     top = higher;
-  }
+    t0 += KEYS;
+  } while (t0 < p.tokens);
   if (query >= p.queries)
     return;
   const float scale = 1.0 / total;

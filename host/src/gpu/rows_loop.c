@@ -5,7 +5,7 @@
 #include "base/round.h"
 #include "cpu/cpu_loop.h"
 
-enum { MAX_HEAD_DIM = 256 }; /* the code and the stack grow with it */
+enum { MAX_HEAD_DIM = 256, MAX_NORM_DIM = 4096 }; /* the code and the stack grow with them */
 
 _Static_assert(sizeof (struct cpu_loop_attention_params) <= MAX_PUSH, "push constants over the guaranteed size");
 _Static_assert(sizeof (struct cpu_loop_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
@@ -16,8 +16,17 @@ attention_loop_suits (const vit_device *dev, enum store store, const struct atte
 {
   (void) k;
   const struct caps *caps = device_caps (dev);
-  return store == STORE_F32 && caps->loops && p->head_dim <= MAX_HEAD_DIM && p->heads <= caps->max_groups[1]
-      && p->batch <= caps->max_groups[2];
+  return store == STORE_F32 && caps->loops && p->head_dim % 4 == 0 && p->head_dim <= MAX_HEAD_DIM
+      && p->heads <= caps->max_groups[1] && p->batch <= caps->max_groups[2];
+}
+
+/* Their scores are accumulators, and a round of the loop costs some 50 cycles and every sum's way to memory and back:
+ * as many as there are registers, 32 with AVX-512, 16 elsewhere, and the same number in each round. */
+static uint32_t
+keys_at_once (uint32_t lanes, uint32_t tokens)
+{
+  uint32_t most = lanes == 16 ? 28 : 14;
+  return ceil_div (tokens, ceil_div (tokens, most));
 }
 
 bool
@@ -40,7 +49,7 @@ record_attention_loop (struct recorder *rec, struct span qkv, struct span out, e
     .shader = lanes == 4 ? SHADER_cpu_attention_loop_4
         : lanes == 8     ? SHADER_cpu_attention_loop_8
                          : SHADER_cpu_attention_loop_16,
-    .spec = { 1, { p->head_dim } },
+    .spec = { 2, { p->head_dim, keys_at_once (lanes, p->tokens) } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { ceil_div (p->queries, lanes), p->heads, p->batch },
@@ -52,7 +61,7 @@ bool
 layernorm_loop_suits (const vit_device *dev, const struct layernorm_params *p)
 {
   const struct caps *caps = device_caps (dev);
-  return caps->loops && caps->subgroup_arithmetic && p->dim >= caps->subgroup_size;
+  return caps->loops && caps->subgroup_arithmetic && p->dim >= caps->subgroup_size && p->dim <= MAX_NORM_DIM;
 }
 
 bool
@@ -75,7 +84,7 @@ record_layernorm_loop (struct recorder *rec, struct span x, const struct buffer 
     .shader = lanes == 4 ? SHADER_cpu_layernorm_loop_4
         : lanes == 8     ? SHADER_cpu_layernorm_loop_8
                          : SHADER_cpu_layernorm_loop_16,
-    .spec = { 1, { weight != NULL } },
+    .spec = { 2, { weight != NULL, p->dim } },
     .push = &push,
     .push_size = sizeof push,
     .groups = { p->rows < CPU_LOOP_GROUPS ? p->rows : CPU_LOOP_GROUPS, ceil_div (p->rows, CPU_LOOP_GROUPS), 1 },
