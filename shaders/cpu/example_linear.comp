@@ -14,6 +14,7 @@ layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_
 layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once
 layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
 
+layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Inputs { vec2 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
@@ -48,45 +49,39 @@ vec2
 pair (float v)
 {
   const uint j = 2u * gl_SubgroupInvocationID & 3u;
-  if (!BROADCAST)
-    return vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u));
-  return vec2 (pick (vec4 (subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u),
+  return mix (vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u)), vec2 (
+      pick (vec4 (subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u),
       subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u))),
       pick (vec4 (subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u),
-      subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u))));
+      subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u)))), bvec2 (BROADCAST));
 }
 
 // VIT_ACT_ of params.h; those that have an exponential share its code.
 float
 activate (float x)
 {
-  if (ACT == 4u)
-    return max (x, 0.0);
-  if (ACT == 1u) { // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7
-    const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);
-    const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741
-        + t * (-1.453152027 + t * 1.061405429))));
-    return x * mix (1.0 - q, q, x < 0.0);
-  }
+  // GELU: 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7
+  const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);
+  const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741
+      + t * (-1.453152027 + t * 1.061405429))));
+  const float gelu = x * mix (1.0 - q, q, x < 0.0);
   const float inner = ACT == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : ACT == 3u ? 1.702 * x : 2.0 * x;
-  const float t = 1.0 / (1.0 + exp (min (-inner, 80.0)));
-  return ACT == 5u ? 2.0 * t - 1.0 : x * t;
+  const float u = 1.0 / (1.0 + exp (min (-inner, 80.0)));
+  const float other = mix (x * u, 2.0 * u - 1.0, ACT == 5u);
+  return mix (mix (mix (other, gelu, ACT == 1u), max (x, 0.0), ACT == 4u), x, ACT == 0u);
 }
 
 float
 finish (uint r, uint64_t panel, uint64_t last)
 {
-  float t = 0.0;
-  [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {
-    const vec4 q0 = sums[b * 3u + r].q0;
-    t += pick (q0);
-  }
+  float t = pick (sums[r].q0);
+  t += mix (0.0, pick (sums[min (1u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 1u);
+  t += mix (0.0, pick (sums[min (2u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 2u);
   Bias bias = Bias (panel - 16ul);
   t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
   Floats earlier = Floats (last);
   const float before = pick (vec4 (earlier.v[0], earlier.v[1], earlier.v[2], earlier.v[3]));
-  if (ACT != 0u)
-    t = activate (t + mix (0.0, before, (p.flags & 32u) != 0u));
+  t = activate (t + mix (0.0, before, ACT != 0u && (p.flags & 32u) != 0u));
   return t + mix (0.0, before, (p.flags & 8u) != 0u);
 }
 
@@ -101,24 +96,29 @@ main ()
   const uint step = p.flags >> 8 & 255u, tile = min (mb * step, p.rows - step);
   const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * 8u, p.k_last));
   const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row
-  Floats x0 = Floats (x + uint64_t (row * 0u));
-  Floats x1 = Floats (x + uint64_t (row * 1u));
+  Inputs x0 = Inputs (x + uint64_t (row * 0u));
+  Inputs x1 = Inputs (x + uint64_t (row * 1u));
   float a0 = 0.0, a1 = 0.0;
   const float c0 = pick (w.v[0]);
-  a0 += x0.v[0] * c0;
-  a1 += x1.v[0] * c0;
+  const vec2 x0_0 = x0.v[0];
+  a0 += x0_0.x * c0;
+  const vec2 x1_0 = x1.v[0];
+  a1 += x1_0.x * c0;
   const float c1 = pick (w.v[1]);
-  a0 += x0.v[1] * c1;
-  a1 += x1.v[1] * c1;
+  a0 += x0_0.y * c1;
+  a1 += x1_0.y * c1;
   const uint mine = s * 3u + (p.table[0] & 1u);
-  sums[mine + 0u].q0 = vec4 (BROADCAST ? subgroupBroadcast (a0, 0u) : subgroupShuffle (a0, 0u),
-    BROADCAST ? subgroupBroadcast (a0, 1u) : subgroupShuffle (a0, 1u),
-    BROADCAST ? subgroupBroadcast (a0, 2u) : subgroupShuffle (a0, 2u),
-    BROADCAST ? subgroupBroadcast (a0, 3u) : subgroupShuffle (a0, 3u));
-  sums[mine + 1u].q0 = vec4 (BROADCAST ? subgroupBroadcast (a1, 0u) : subgroupShuffle (a1, 0u),
-    BROADCAST ? subgroupBroadcast (a1, 1u) : subgroupShuffle (a1, 1u),
-    BROADCAST ? subgroupBroadcast (a1, 2u) : subgroupShuffle (a1, 2u),
-    BROADCAST ? subgroupBroadcast (a1, 3u) : subgroupShuffle (a1, 3u));
+  if (BROADCAST) {
+    sums[mine + 0u].q0 = vec4 (subgroupBroadcast (a0, 0u), subgroupBroadcast (a0, 1u),
+      subgroupBroadcast (a0, 2u), subgroupBroadcast (a0, 3u));
+    sums[mine + 1u].q0 = vec4 (subgroupBroadcast (a1, 0u), subgroupBroadcast (a1, 1u),
+      subgroupBroadcast (a1, 2u), subgroupBroadcast (a1, 3u));
+  } else {
+    sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, 0u), subgroupShuffle (a0, 1u),
+      subgroupShuffle (a0, 2u), subgroupShuffle (a0, 3u));
+    sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, 0u), subgroupShuffle (a1, 1u),
+      subgroupShuffle (a1, 2u), subgroupShuffle (a1, 3u));
+  }
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
   const uint each = (2u + BLOCKS - 1u) / BLOCKS, column = min (nb * 4u, p.out_dim - 4u);
@@ -128,8 +128,10 @@ main ()
   [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {
     const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);
     const float t0 = finish (min (r0, 1u), panel, last + uint64_t (q0 * row_bytes));
+    float t1 = 0.0;
+    if (PAIRS && i + 1u < each)
+      t1 = finish (min (r1, 1u), panel, last + uint64_t (q1 * row_bytes));
     if (PAIRS) {
-      const float t1 = i + 1u < each ? finish (min (r1, 1u), panel, last + uint64_t (q1 * row_bytes)) : 0.0;
       const uint j = 2u * lane & 3u, r = r0 + lane / 2u;
       const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= 2u));
       Pairs to = Pairs (y);

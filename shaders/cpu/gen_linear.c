@@ -16,12 +16,16 @@
  * trick makes vectors of scalars; every subgroup adds up and stores some rows.
  *
  * Mesa looks for each load among all that were done before it, at every start. It doesn't for volatile ones, which more
- * than halves the time it takes to make a pipeline whose code is in its cache.
+ * than halves the time it takes to make a pipeline whose code is in its cache. What else it does to the code it repeats
+ * until nothing changes. A turn unrolls one loop of a block, and drops one of branches inside each other whose
+ * condition is a constant: so there is one loop, and a choice by a constant is made between values, of which DCE leaves
+ * one. Each instruction costs some time in every turn, so values of x are loaded four at once.
  *
  * Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
  * that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
  *
- * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp */
+ * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp,
+ * which has 3 BLOCKS at most */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -36,6 +40,14 @@ static FILE *out;
 static unsigned lanes;     /* of a subgroup: columns of a tile */
 static unsigned bytes = 4; /* of a weight: float, half or whole number */
 static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
+static unsigned blocks = CPU_LINEAR_MAX_BLOCKS; /* BLOCKS at most */
+
+/* Values of a row of x that are loaded at once. */
+static unsigned
+together (void)
+{
+  return block % 4 == 0 ? 4 : 2;
+}
 
 static void put (const char *format, ...) __attribute__ ((format (printf, 1, 2)));
 static void
@@ -68,6 +80,9 @@ put_header (void)
        "layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once\n"
        "layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a "
        "shuffle\n\n");
+  put ("layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Inputs { vec%u v[]; "
+       "};\n",
+      together ());
   put ("layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
@@ -121,16 +136,16 @@ put_widen (void)
 static void
 put_pair (void)
 {
-  put ("vec2\npair (float v)\n{\n  const uint j = 2u * gl_SubgroupInvocationID & %uu;\n  if (!BROADCAST)\n"
-       "    return vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u));\n  return vec2 (",
+  put ("vec2\npair (float v)\n{\n  const uint j = 2u * gl_SubgroupInvocationID & %uu;\n"
+       "  return mix (vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u)), vec2 (",
       lanes - 1);
   for (unsigned odd = 0; odd < 2; odd++)
     for (unsigned i = 0; i < lanes; i++) {
-      put (i == 0 ? "pick (vec4 (" : i % 4 == 0 ? "vec4 (" : "");
+      put (i == 0 ? "\n      pick (vec4 (" : i % 4 == 0 ? "vec4 (" : "");
       put ("subgroupBroadcast (v, %uu)%s", (2 * i + odd) % lanes, i % 4 == 3 ? ")" : "");
-      put (i + 1 < lanes ? i % 2 ? ",\n      " : ", " : odd ? ")" : "),\n      ");
+      put (i + 1 < lanes ? i % 2 ? ",\n      " : ", " : odd ? ")" : "),");
     }
-  put (");\n}\n\n");
+  put ("), bvec2 (BROADCAST));\n}\n\n");
 }
 
 /* An expression: vector `index` of a buffer reference to fours. */
@@ -159,15 +174,15 @@ put_activation (void)
 {
   put ("// VIT_ACT_ of params.h; those that have an exponential share its code.\n"
        "float\nactivate (float x)\n{\n"
-       "  if (ACT == 4u)\n    return max (x, 0.0);\n"
-       "  if (ACT == 1u) { // 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7\n"
-       "    const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);\n"
-       "    const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741\n"
-       "        + t * (-1.453152027 + t * 1.061405429))));\n"
-       "    return x * mix (1.0 - q, q, x < 0.0);\n  }\n"
+       "  // GELU: 1 - erf (z) by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7\n"
+       "  const float z = abs (x) * 0.70710678, t = 1.0 / (1.0 + 0.3275911 * z);\n"
+       "  const float q = 0.5 * exp (-z * z) * t * (0.254829592 + t * (-0.284496736 + t * (1.421413741\n"
+       "      + t * (-1.453152027 + t * 1.061405429))));\n"
+       "  const float gelu = x * mix (1.0 - q, q, x < 0.0);\n"
        "  const float inner = ACT == 2u ? 1.5957691 * (x + 0.044715 * x * x * x) : ACT == 3u ? 1.702 * x : 2.0 * x;\n"
-       "  const float t = 1.0 / (1.0 + exp (min (-inner, 80.0)));\n"
-       "  return ACT == 5u ? 2.0 * t - 1.0 : x * t;\n"
+       "  const float u = 1.0 / (1.0 + exp (min (-inner, 80.0)));\n"
+       "  const float other = mix (x * u, 2.0 * u - 1.0, ACT == 5u);\n"
+       "  return mix (mix (mix (other, gelu, ACT == 1u), max (x, 0.0), ACT == 4u), x, ACT == 0u);\n"
        "}\n\n");
 }
 
@@ -186,7 +201,7 @@ put_addresses (void)
   put ("  const uint64_t x = p.x + uint64_t (tile * p.x_row + min (s * %uu, p.k_last));\n", block * 4);
   put ("  const uint row = step > 1u ? p.x_row : 0u; // else the tile is one row\n");
   for (unsigned r = 0; r < rows; r++)
-    put ("  Floats x%u = Floats (x + uint64_t (row * %uu));\n", r, r);
+    put ("  Inputs x%u = Inputs (x + uint64_t (row * %uu));\n", r, r);
 }
 
 /* c<k>: the vector of weights of one k. */
@@ -196,6 +211,18 @@ put_weights (unsigned k)
   put ("  const float c%u = ", k);
   put_vector (bytes == 4 ? "pick" : "widen", "w", k);
   put (";\n");
+}
+
+/* The products of one k. LLVM gets single loads of x either way. */
+static void
+put_product (unsigned k)
+{
+  unsigned at = k % together ();
+  for (unsigned r = 0; r < rows; r++) {
+    if (at == 0)
+      put ("  const vec%u x%u_%u = x%u.v[%u];\n", together (), r, k, r, k / together ());
+    put ("  a%u += x%u_%u.%c * c%u;\n", r, r, k - at, "xyzw"[at], k);
+  }
 }
 
 /* Weights are widened some k before they are used: the CPU can't look far enough ahead to begin by itself, and products
@@ -211,9 +238,21 @@ put_products (void)
     if (k < block)
       put_weights (k);
     if (k >= ahead)
-      for (unsigned r = 0; r < rows; r++)
-        put ("  a%u += x%u.v[%u] * c%u;\n", r, r, k - ahead, k - ahead);
+      put_product (k - ahead);
   }
+}
+
+/* Every row's sums to shared memory by one of two functions. */
+static void
+put_stores (const char *before, const char *function)
+{
+  put ("%s", before);
+  for (unsigned r = 0; r < rows; r++)
+    for (unsigned i = 0; i < lanes; i += 4) {
+      put ("    sums[mine + %uu].q%u = vec4 (", r, i / 4);
+      for (unsigned j = i; j < i + 4; j++)
+        put ("%s (a%u, %uu)%s", function, r, j, j == i + 3 ? ");\n" : j == i + 1 ? ",\n      " : ", ");
+    }
 }
 
 /* A store to one place of what is the same in all lanes is a scalar store. How a value gets from one lane to all is a
@@ -223,28 +262,35 @@ static void
 put_exchange (void)
 {
   put ("  const uint mine = s * %uu + (p.table[0] & 1u);\n", (rows | 1));
-  for (unsigned r = 0; r < rows; r++)
-    for (unsigned i = 0; i < lanes; i += 4) {
-      put ("  sums[mine + %uu].q%u = vec4 (", r, i / 4);
-      for (unsigned j = i; j < i + 4; j++)
-        put ("BROADCAST ? subgroupBroadcast (a%u, %uu) : subgroupShuffle (a%u, %uu)%s", r, j, r, j,
-            j < i + 3 ? ",\n    " : ");\n");
-    }
+  put_stores ("  if (BROADCAST) {\n", "subgroupBroadcast");
+  put_stores ("  } else {\n", "subgroupShuffle");
+  put ("  }\n");
   put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
+}
+
+/* An expression: what lanes pick of a Vector. */
+static void
+put_quads (const char *vector)
+{
+  for (unsigned i = 0; i < lanes / 4; i++)
+    put ("%s%s.q%u", i ? ", " : "pick (", vector, i);
+  put (")");
 }
 
 /* finish (s, r): row r of the tile from everyone's sums, all of the formula done. */
 static void
 put_finish (void)
 {
-  put ("float\nfinish (uint r, uint64_t panel, uint64_t last)\n{\n  float t = 0.0;\n"
-       "  [[unroll]] for (uint b = 0u; b < BLOCKS; b++) {\n");
-  for (unsigned i = 0; i < lanes / 4; i++)
-    put ("    const vec4 q%u = sums[b * %uu + r].q%u;\n", i, rows | 1, i);
-  put ("    t += pick (");
-  for (unsigned i = 0; i < lanes / 4; i++)
-    put ("%sq%u", i ? ", " : "", i);
-  put (");\n  }\n");
+  put ("float\nfinish (uint r, uint64_t panel, uint64_t last)\n{\n  float t = ");
+  put_quads ("sums[r]");
+  put (";\n");
+  for (unsigned b = 1; b < blocks; b++) {
+    char sums[64];
+    snprintf (sums, sizeof sums, "sums[min (%uu, BLOCKS - 1u) * %uu + r]", b, rows | 1);
+    put ("  t += mix (0.0, ");
+    put_quads (sums);
+    put (", BLOCKS > %uu);\n", b);
+  }
   if (bytes == 1) {
     put ("  Bias scale = Bias (panel - %uul);\n  t *= ", lanes * 8);
     put_vector ("pick", "scale", 0);
@@ -254,7 +300,7 @@ put_finish (void)
   put_vector ("pick", "bias", 0);
   put (", (p.flags & %uu) != 0u);\n  Floats earlier = Floats (last);\n  const float before = ", CPU_LINEAR_BIAS);
   put_floats ("earlier");
-  put (";\n  if (ACT != 0u)\n    t = activate (t + mix (0.0, before, (p.flags & %uu) != 0u));\n"
+  put (";\n  t = activate (t + mix (0.0, before, ACT != 0u && (p.flags & %uu) != 0u));\n"
        "  return t + mix (0.0, before, (p.flags & %uu) != 0u);\n}\n\n",
       CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
 }
@@ -273,8 +319,8 @@ put_reduction (void)
   put ("  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {\n"
        "    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);\n"
        "    const float t0 = finish (min (r0, %uu), panel, last + uint64_t (q0 * row_bytes));\n"
-       "    if (PAIRS) {\n"
-       "      const float t1 = i + 1u < each ? finish (min (r1, %uu), panel, last + uint64_t (q1 * row_bytes)) : 0.0;\n"
+       "    float t1 = 0.0;\n    if (PAIRS && i + 1u < each)\n"
+       "      t1 = finish (min (r1, %uu), panel, last + uint64_t (q1 * row_bytes));\n    if (PAIRS) {\n"
        "      const uint j = 2u * lane & %uu, r = r0 + lane / %uu;\n"
        "      const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= %uu));\n",
       rows - 1, rows - 1, lanes - 1, lanes / 2, lanes / 2);
@@ -310,6 +356,7 @@ main (int argc, char **argv)
   if (argc >= 4)
     bytes = strcmp (argv[2], "f32") == 0 ? 4 : strcmp (argv[2], "f16") == 0 ? 2 : strcmp (argv[2], "i8") == 0 ? 1 : 0;
   if (argc == 6) {
+    blocks = 3;
     rows = (unsigned) strtoul (argv[4], NULL, 10);
     block = (unsigned) strtoul (argv[5], NULL, 10);
   }
@@ -321,13 +368,13 @@ main (int argc, char **argv)
   out = fopen (argv[3], "w");
   if (!out) {
     fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
-    return 1;
+    return block % 4 == 0 ? 4 : 2;
   }
   put_kernel ();
   bool failed = ferror (out);
   if (fclose (out) || failed) {
     fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
-    return 1;
+    return block % 4 == 0 ? 4 : 2;
   }
   return 0;
 }

@@ -6,28 +6,63 @@ struct Vector {
   float odd; // hides the low bits of addresses
 };
 
-// Lane i gets u[i].
+// QUADS (f, x): f (x, 0), f (x, 1), ..., as many as a Vector has fours.
+#if LANES == 4
+#define QUADS(f, x) f (x, 0)
+#define QUAD_NAMES(type, name) type name##0
+#elif LANES == 8
+#define QUADS(f, x) f (x, 0), f (x, 1)
+#define QUAD_NAMES(type, name) type name##0, type name##1
+#else
+#define QUADS(f, x) f (x, 0), f (x, 1), f (x, 2), f (x, 3)
+#define QUAD_NAMES(type, name) type name##0, type name##1, type name##2, type name##3
+#endif
+
+// In falling order, each lane once: else LLVM doesn't make one load of it.
+#define AMONG(v, q, i)                                                                                                 \
+  v = mix (v, q.z, lane == i + 2);                                                                                     \
+  v = mix (v, q.y, lane == i + 1);                                                                                     \
+  v = mix (v, q.x, lane == i);
+#define LAST(v, q, i) v = mix (v, q.w, lane == i + 3);
+
+// Lane i gets component i. Without a loop or an array, which Mesa takes many turns to be rid of.
 float
-pick (float u[LANES])
+pick (QUAD_NAMES (vec4, q))
 {
-  float v = u[LANES - 1];
-  [[unroll]] for (uint i = 0; i < LANES - 1; i++)
-    v = mix (v, u[i], gl_SubgroupInvocationID == i);
+  const uint lane = gl_SubgroupInvocationID;
+#if LANES == 4
+  float v = q0.w;
+#elif LANES == 8
+  float v = q1.w;
+  AMONG (v, q1, 4)
+  LAST (v, q0, 0)
+#else
+  float v = q3.w;
+  AMONG (v, q3, 12)
+  LAST (v, q2, 8)
+  AMONG (v, q2, 8)
+  LAST (v, q1, 4)
+  AMONG (v, q1, 4)
+  LAST (v, q0, 0)
+#endif
+  AMONG (v, q0, 0)
   return v;
 }
 
-#define LOAD(to, from)                                                                                                 \
-  {                                                                                                                    \
-    float u_[LANES];                                                                                                   \
-    [[unroll]] for (uint i_ = 0; i_ < LANES; i_ += 4) {                                                                \
-      const vec4 f_ = from.q[i_ / 4];                                                                                  \
-      u_[i_] = f_.x;                                                                                                   \
-      u_[i_ + 1] = f_.y;                                                                                               \
-      u_[i_ + 2] = f_.z;                                                                                               \
-      u_[i_ + 3] = f_.w;                                                                                               \
-    }                                                                                                                  \
-    to = pick (u_);                                                                                                    \
-  }
+#define QUAD_OF(vector, i) vector.q[i]
+#define LOAD(from) pick (QUADS (QUAD_OF, from))
+
+// STORE (to, v): to gets v of all lanes. gen_linear.c says why there are two ways.
+#define FOUR(way, v, i) vec4 (way (v, 4 * i), way (v, 4 * i + 1), way (v, 4 * i + 2), way (v, 4 * i + 3))
+#if LANES == 4
+#define STORE_BY(way, to, v) { to.q[0] = FOUR (way, v, 0); }
+#elif LANES == 8
+#define STORE_BY(way, to, v) { to.q[0] = FOUR (way, v, 0); to.q[1] = FOUR (way, v, 1); }
+#else
+#define STORE_BY(way, to, v)                                                                                           \
+  { to.q[0] = FOUR (way, v, 0); to.q[1] = FOUR (way, v, 1); to.q[2] = FOUR (way, v, 2); to.q[3] = FOUR (way, v, 3); }
+#endif
+#define STORE(to, v) if (BROADCAST) STORE_BY (subgroupBroadcast, to, v) else STORE_BY (subgroupShuffle, to, v)
 
 // Before a barrier, of what is used behind it; low: below all values. LLVM's coroutines compute again behind a barrier
 // what is plain arithmetic, and keep in memory what that began with: of a sum of products (LLVM 19, Mesa 25.0) every

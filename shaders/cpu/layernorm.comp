@@ -19,40 +19,29 @@ layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bi
 layout (constant_id = 2) const bool BROADCAST = false; // is how one lane's value gets to others, else a shuffle
 const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
 
-layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Fours { vec4 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_layernorm_params p; };
 
 #include "lanes.glsl"
 
 // Lane i gets the i-th float from `at` on.
+#define FOUR_OF(from, i) from.v[i]
 float
-load (Floats from, uint at)
+load (uint64_t from, uint at)
 {
-  float u[LANES];
-  [[unroll]] for (uint i = 0; i < LANES; i++)
-    u[i] = from.v[at + i];
-  return pick (u);
+  Fours here = Fours (from + uint64_t (at * 4));
+  return pick (QUADS (FOUR_OF, here));
 }
 
 // MOVE (name, from): a function of v that gives lane i what lane from (i) has, in one of two ways, which gen_linear.c
 // explains.
-#define FOUR(from, i)                                                                                                  \
-  subgroupBroadcast (v, from (i)), subgroupBroadcast (v, from (i + 1)), subgroupBroadcast (v, from (i + 2)),           \
-      subgroupBroadcast (v, from (i + 3))
-#if LANES == 4
-#define ALL(from) FOUR (from, 0)
-#elif LANES == 8
-#define ALL(from) FOUR (from, 0), FOUR (from, 4)
-#else
-#define ALL(from) FOUR (from, 0), FOUR (from, 4), FOUR (from, 8), FOUR (from, 12)
-#endif
+#define LANE(from, i) subgroupBroadcast (v, from (i))
+#define ALL(from, i) vec4 (LANE (from, 4 * i), LANE (from, 4 * i + 1), LANE (from, 4 * i + 2), LANE (from, 4 * i + 3))
 #define MOVE(name, from)                                                                                               \
   float name (float v)                                                                                                 \
   {                                                                                                                    \
-    if (BROADCAST)                                                                                                     \
-      return pick (float[] (ALL (from)));                                                                              \
-    return subgroupShuffle (v, from (gl_SubgroupInvocationID));                                                        \
+    return mix (subgroupShuffle (v, from (gl_SubgroupInvocationID)), pick (QUADS (ALL, from)), BROADCAST);             \
   }
 #define EVEN(i) (2 * (i) & LANES - 1)
 #define ODD(i) (2 * (i) + 1 & LANES - 1)
@@ -91,7 +80,7 @@ main ()
   const uint wanted = ((p.table[gl_WorkGroupID.z] * TABLE + p.table[gl_WorkGroupID.y]) * TABLE
       + p.table[gl_WorkGroupID.x]) * CPU_LAYERNORM_ROWS + p.table[gl_LocalInvocationID.y];
   const uint row = min (wanted, p.rows - 1u);
-  Floats x = Floats (p.x + uint64_t (row * p.x_row));
+  const uint64_t x = p.x + uint64_t (row * p.x_row);
   float low = 0.0, high = 0.0;
   [[unroll]] for (uint i = 0; i < NUM; i++) {
     low += mix (0.0, load (x, START (i)), lane >= AGAIN (i));
@@ -108,14 +97,13 @@ main ()
   }
   const float scale = inversesqrt (sum (low + high) / float (DIM) + p.eps);
 
-  Floats weight = Floats (p.weight), bias = Floats (p.bias);
   Pairs y = Pairs (p.y + uint64_t (row * p.y_row));
   [[unroll]] for (uint i = 0; i < NUM; i++) {
     const uint c = START (i);
     float l = (load (x, c) - mean) * scale, h = (load (x, c + LANES) - mean) * scale;
     if (AFFINE) {
-      l = l * load (weight, c) + load (bias, c);
-      h = h * load (weight, c + LANES) + load (bias, c + LANES);
+      l = l * load (p.weight, c) + load (p.bias, c);
+      h = h * load (p.weight, c + LANES) + load (p.bias, c + LANES);
     }
     // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
     const vec2 pair = mix (vec2 (evens (l), odds (l)), vec2 (evens (h), odds (h)), bvec2 (lane >= LANES / 2));

@@ -33,14 +33,14 @@ static bool
 cut_head (const struct caps *caps, uint32_t head_dim, struct cut *cut)
 {
   uint32_t vector = 4 * caps->subgroup_size + 4;
-  for (cut->chunk = head_dim < MAX_CHUNK ? head_dim : MAX_CHUNK; cut->chunk >= 2; cut->chunk--) {
+  for (cut->chunk = head_dim < MAX_CHUNK ? head_dim : MAX_CHUNK; cut->chunk >= 4; cut->chunk -= 4) {
     uint32_t vectors = head_dim + 2 * cut->blocks + cut->blocks * (cut->chunk | 1) + 1;
-    if (cut->chunk % 2 == 0 && head_dim % cut->chunk == 0 && vectors * vector <= caps->max_shared)
+    if (head_dim % cut->chunk == 0 && vectors * vector <= caps->max_shared)
       break;
   }
-  for (cut->group = caps->subgroup_size > 8 ? 8 : 16; cut->group > 1 && cut->chunk % cut->group != 0;)
-    cut->group--;
-  return cut->chunk >= 2;
+  for (cut->group = caps->subgroup_size > 8 ? 8 : 16; cut->group > 4 && cut->chunk % cut->group != 0;)
+    cut->group -= 4;
+  return cut->chunk >= 4;
 }
 
 bool
@@ -51,7 +51,7 @@ attention_cpu_suits (const vit_device *dev, enum store store, const struct atten
   const struct caps *caps = device_caps (dev);
   struct cut cut;
   return store == STORE_F32 && caps->unrolled && !caps->loops && p->tokens >= caps->subgroup_size
-      && p->tokens <= caps->subgroup_size * TABLE * TABLE && p->head_dim % 2 == 0 && p->out_stride % 2 == 0
+      && p->tokens <= caps->subgroup_size * TABLE * TABLE && p->head_dim % 4 == 0 && p->out_stride % 2 == 0
       && cut_tokens (caps, p->tokens, &cut) && cut_head (caps, p->head_dim, &cut);
 }
 
