@@ -232,9 +232,22 @@ lap (double *since)
   return passed;
 }
 
+/* What --format names, as the engine knows it. */
+static enum vit_format
+engine_format (enum format format)
+{
+  static const enum vit_format of[] = { [FORMAT_RGB] = VIT_FORMAT_RGB,
+    [FORMAT_RGBX] = VIT_FORMAT_RGBX,
+    [FORMAT_NV12] = VIT_FORMAT_NV12,
+    [FORMAT_I420] = VIT_FORMAT_I420 };
+  return of[format];
+}
+
 static bool
 bench_open (struct bench *b, const struct options *o, vit_error *err)
 {
+  struct vit_model_params model_params = o->common.model;
+  model_params.formats = 1u << engine_format (o->format);
   const char *path = o->model ? o->model : synth_create (&o->shape, err);
   if (!path)
     return false;
@@ -243,7 +256,7 @@ bench_open (struct bench *b, const struct options *o, vit_error *err)
   if (!b->device)
     return false;
   b->device_ms = lap (&clock);
-  b->model = vit_model_load (b->device, path, &o->common.model, err);
+  b->model = vit_model_load (b->device, path, &model_params, err);
   b->load_ms = lap (&clock);
   synth_remove (); /* the weights are on the device now */
   if (!b->model)

@@ -53,12 +53,55 @@ test_progress (void)
   test_device_close (&device);
 }
 
+static uint32_t
+pipelines (const vit_session *s)
+{
+  struct vit_session_stats stats;
+  vit_session_get_stats (s, &stats);
+  return stats.pipelines;
+}
+
+/* Where what reads pictures depends on their format alone, a format that was announced costs the first picture no
+ * pipeline; one that wasn't does. Returns how many were made for it. */
+static uint32_t
+made_for_picture (vit_device *device, uint32_t formats, enum vit_format format)
+{
+  static const uint8_t pixels[64 * 64 * 4];
+  vit_error err = { 0 };
+  struct vit_model_params params = { .formats = formats };
+  vit_model *m = vit_model_load (device, model_folder, &params, &err);
+  REQUIRE_OK (m, err);
+  vit_session *s = vit_session_create (m, NULL, &err);
+  REQUIRE_OK (s, err);
+  uint32_t before = pipelines (s);
+  vit_image layout = { .format = format, .width = 64, .height = 64, .planes = { pixels }, .strides = { 256 } };
+  REQUIRE_OK (vit_session_prepare (s, &layout, &err), err);
+  uint32_t made = pipelines (s) - before;
+  vit_session_destroy (&s);
+  vit_model_destroy (&m);
+  return made;
+}
+
+static void
+test_formats (void)
+{
+  vit_device *device = test_device_open ();
+  struct vit_device_info info;
+  vit_device_get_info (device, &info);
+  if (info.type == VIT_DEVICE_CPU && info.buffer_address) {
+    REQUIRE (made_for_picture (device, 1u << VIT_FORMAT_RGB | 1u << 31, VIT_FORMAT_RGB) == 0);
+    REQUIRE (made_for_picture (device, 1u << VIT_FORMAT_RGB, VIT_FORMAT_GRAY8) == 1);
+  }
+  test_device_close (&device);
+}
+
 int
 main (void)
 {
   model_folder = make_folder ();
   make_model (model_folder, &(struct model_options) { 0 }, 1);
   test_progress ();
+  test_formats ();
   remove_folder (&model_folder);
   return check_status ();
 }

@@ -129,6 +129,8 @@ struct vit_model_params {       /* zero means default */
   enum vit_precision precision; /* one that the device lacks becomes F32 with a warning to log that says why */
   vit_progress progress;        /* NULL: not wanted */
   void *progress_ctx;
+  uint32_t formats; /* 1 << VIT_FORMAT_..., or several, of the pictures that will probably come: where kernels that read
+                       them can be made while the weights load, they are, and the first picture needn't wait; 0: none */
 };
 
 /* Loads a checkpoint: a folder as Hugging Face or timm writes it (config.json and safetensors), or a bare

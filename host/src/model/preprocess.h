@@ -72,6 +72,9 @@ void preprocess_plan_finish (struct preprocess_plan *plan); /* accepts a zeroed 
 /* Checks a frame's pointers, strides, size, format and crop alone. */
 bool preprocess_image_check (const vit_image *image, vit_error *err);
 
+/* VIT_FRAME_ of a format; 0: there is no such format. */
+uint32_t preprocess_kind (enum vit_format format);
+
 /* May this frame, which passed preprocess_image_check, use the plan? Strides and pointers may differ. */
 bool preprocess_same_layout (const struct preprocess_plan *plan, const vit_image *image);
 

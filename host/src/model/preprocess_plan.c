@@ -81,6 +81,12 @@ units (uint32_t first, uint32_t last, bool half)
   return (last >> half) - (first >> half) + 1;
 }
 
+uint32_t
+preprocess_kind (enum vit_format format)
+{
+  return (unsigned) format < COUNT (formats) ? formats[format].kind : 0;
+}
+
 bool
 preprocess_image_check (const vit_image *image, vit_error *err)
 {

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "gpu/compile.h"
+#include "gpu/kernels.h"
 #include "model/graph.h"
+#include "model/preprocess.h"
 
 /* weight and bias slots lie side by side; norm: of what it reads, whose bias would go into its own, or NUM_SLOTS */
 static void
@@ -50,8 +52,24 @@ plan_weights (vit_model *m)
   plan_linear (m, SLOT_HEAD_W, one ? norm : NUM_SLOTS, one ? c->dim : c->head_hidden, one ? out : NULL, &m->head);
 }
 
+/* What reads pictures, where that depends on their format alone and not on their size. */
 static bool
-plan_kernels (vit_model *m, struct plan *plan, vit_error *err)
+plan_formats (const vit_model *m, struct recorder *rec, uint32_t formats, vit_error *err)
+{
+  const struct preprocess_v_params v = { .width = 1, .height = 1 };
+  bool ok = true;
+  for (uint32_t f = 0; ok && f < 32; f++) {
+    struct preprocess_h_params h = { .width = 1, .num_rows = 1, .kind = preprocess_kind ((enum vit_format) f) };
+    if ((formats >> f & 1) && h.kind && !preprocess_at_once (m->dev, 1))
+      ok = record_preprocess_h (rec, (struct span) { 0 }, (struct span) { 0 }, (struct span) { 0 }, &h, err)
+          && record_preprocess_v (rec, (struct span) { 0 }, (struct span) { 0 }, (struct span) { 0 }, m->activations,
+              &v, err);
+  }
+  return ok;
+}
+
+static bool
+plan_kernels (vit_model *m, struct plan *plan, uint32_t formats, vit_error *err)
 {
   struct graph graph = { 0 };
   struct recorder *rec = NULL;
@@ -60,7 +78,7 @@ plan_kernels (vit_model *m, struct plan *plan, vit_error *err)
     return fail_memory (err, "the blocks", m->cfg.depth * sizeof *m->blocks);
   plan_weights (m);
   bool ok = graph_init (&graph, m, 1, err) && (rec = recorder_create_dry (m->dev, plan, err)) != NULL
-      && graph_record (&graph, rec, &nowhere, graph.num_ops, err);
+      && graph_record (&graph, rec, &nowhere, graph.num_ops, err) && plan_formats (m, rec, formats, err);
   recorder_destroy (&rec);
   graph_finish (&graph);
   return ok;
@@ -81,7 +99,8 @@ start_network (vit_model *m, const struct checkpoint *file, const struct vit_mod
     plan_init (&plan);
     model_clear (m);
     m->folds = wanted;
-    ok = plan_kernels (m, &plan, err) && (progress.compile = compile_start (m->dev, &plan, err)) != NULL;
+    ok = plan_kernels (m, &plan, params ? params->formats : 0, err)
+        && (progress.compile = compile_start (m->dev, &plan, err)) != NULL;
     plan_finish (&plan);
     if (!ok)
       break;
