@@ -46,7 +46,7 @@ create_module (VkDevice device, const VkShaderModuleCreateInfo *info, const VkAl
     VkShaderModule *out)
 {
   VkResult r = real_create_module (device, info, allocator, out);
-  uint64_t hash = cachefile_hash (info->pCode, info->codeSize);
+  uint64_t hash = cachefile_hash_words (info->pCode, info->codeSize);
   if (r == VK_SUCCESS)
     for (int i = 0; i < MAX_MODULES; i++)
       if (modules[i] == *out)

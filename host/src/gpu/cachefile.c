@@ -29,6 +29,15 @@ cachefile_hash (const void *data, size_t size)
   return h;
 }
 
+uint64_t
+cachefile_hash_words (const uint32_t *words, size_t size)
+{
+  uint64_t h = size;
+  for (size_t i = 0; i < size / sizeof *words; i++)
+    h = (h ^ words[i]) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 32;
+}
+
 /* "a/b" joined, to be freed */
 static char *
 join (const char *a, const char *b)

@@ -140,11 +140,11 @@ static void
 pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const struct weight_values *v, uint32_t c0)
 {
   struct cut c = cut_k (shape->in_dim);
-  size_t block_bytes = (size_t) BLOCK * lanes * store_size (shape->store), row = lanes * sizeof (float);
+  size_t one_k = lanes * store_size (shape->store), row = lanes * sizeof (float);
   uint8_t *at = panel;
-  memset (panel, 0, panel_bytes (lanes, shape->store, shape->in_dim));
-  for (uint32_t b = 0; b < c.blocks * c.rounds; b++, at += block_bytes) {
+  for (uint32_t b = 0; b < c.blocks * c.rounds; b++, at += BLOCK * one_k) {
     if (b % c.blocks == 0) {
+      memset (at, 0, header_bytes (lanes, shape->store));
       at += header_bytes (lanes, shape->store);
       if (v->scales)
         memcpy (at - 2 * row, v->scales + c0, row);
@@ -153,6 +153,7 @@ pack_panel (uint8_t *panel, uint32_t lanes, const struct weight *shape, const st
     }
     uint32_t k0 = min (b * BLOCK, shape->in_dim - BLOCK), first = min (b * BLOCK - k0, BLOCK);
     size_t from = (size_t) c0 * shape->in_dim + k0;
+    memset (at, 0, first * one_k);
     if (shape->store == STORE_I8)
       pack_bytes ((int8_t *) at, lanes, v->q + from, shape->in_dim, first);
     else if (shape->store == STORE_F16)

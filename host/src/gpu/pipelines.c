@@ -47,7 +47,7 @@ shader_name (enum shader shader)
 uint64_t
 shader_hash (enum shader shader)
 {
-  return cachefile_hash (shaders[shader].code, shaders[shader].size);
+  return cachefile_hash_words (shaders[shader].code, shaders[shader].size);
 }
 
 static bool

@@ -355,13 +355,19 @@ load_head (struct loader *l)
       && load_linear (l, SLOT_HEAD_W, NUM_SLOTS, NUM_SLOTS, 0, c->head_hidden, NULL, &m->head);
 }
 
+/* In parts of about a size: whole blocks would leave one thread with nothing to do while the other does the last. */
+enum { PARTS = 3 };
+
 static bool
-load_block (struct loader *l, uint32_t i)
+load_part (struct loader *l, uint32_t i, uint32_t part)
 {
   const struct vit_config *c = &l->m->cfg;
   struct block *b = &l->m->blocks[i];
-  return load_attention (l, i) && load_linear (l, SLOT_FC1_W, NUM_SLOTS, SLOT_NORM2_W, i, c->dim, &b->norm2, &b->fc1)
-      && load_linear (l, SLOT_FC2_W, SLOT_LS2, NUM_SLOTS, i, c->mlp_dim, NULL, &b->fc2);
+  if (part == 0)
+    return load_attention (l, i);
+  if (part == 1)
+    return load_linear (l, SLOT_FC1_W, NUM_SLOTS, SLOT_NORM2_W, i, c->dim, &b->norm2, &b->fc1);
+  return load_linear (l, SLOT_FC2_W, SLOT_LS2, NUM_SLOTS, i, c->mlp_dim, NULL, &b->fc2);
 }
 
 static bool
@@ -369,7 +375,8 @@ load_item (void *ctx, uint32_t i, vit_error *err)
 {
   struct loading *all = ctx;
   struct loader l = { .m = all->m, .file = all->file, .scratch = &all->scratch, .err = err };
-  bool ok = i < l.m->cfg.depth ? load_block (&l, i) : load_head (&l);
+  uint32_t block = i / PARTS;
+  bool ok = block < l.m->cfg.depth ? load_part (&l, block, i % PARTS) : load_head (&l);
   pthread_mutex_lock (&all->lock);
   all->m->parameters += l.parameters;
   all->m->bytes += l.bytes;
@@ -381,13 +388,12 @@ static void
 tell (void *ctx, uint32_t i)
 {
   struct load_progress *p = ((struct loading *) ctx)->progress;
-  progress_set (&p->layers, i + 1);
+  progress_set (&p->layers, i / PARTS + 1);
   progress_set (&p->kernels, compile_done (p->compile));
 }
 
-/* Two blocks at a time, for kernels are made meanwhile; but each block under way takes the memory of a matrix of
- * floats, and loading should take little more than the weights themselves: one at a time where two are over a
- * sixteenth. */
+/* Two parts at a time, for kernels are made meanwhile; but each part under way takes the memory of a matrix of floats,
+ * and loading should take little more than the weights themselves: one at a time where two are over a sixteenth. */
 static uint32_t
 choose_threads (const vit_model *m)
 {
@@ -416,7 +422,7 @@ load_network (vit_model *m, const struct checkpoint *file, struct load_progress 
   m->parameters += first.parameters;
   m->bytes += first.bytes;
   pthread_mutex_init (&all.lock, NULL);
-  struct share work = { .num = c->depth + 1,
+  struct share work = { .num = c->depth * PARTS + 1,
     .threads = choose_threads (m),
     .ctx = &all,
     .item = load_item,

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/pages.h"
+
 struct scratch_array {
   size_t room; /* floats */
   float data[];
@@ -51,6 +53,7 @@ scratch_take (struct scratch *s, size_t count, const char *name, vit_error *err)
       return NULL;
     }
     a->room = count;
+    pages_expect (a, bytes);
   }
   return a->data;
 }
