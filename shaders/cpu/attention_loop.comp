@@ -33,12 +33,13 @@ main ()
     q[d] = mine.v[d] * p.scale;
     sum[d] = 0.0;
   }
+  const uint tokens = p.tokens, token = p.token, width = p.width; // see linear_loop.comp
   uint t0 = 0;
   [[dont_unroll]] do {
     float score[KEYS], higher = top;
     uint64_t key[KEYS];
     [[unroll]] for (uint r = 0; r < KEYS; r++) {
-      key[r] = qkv + uint64_t (min (t0 + r, p.tokens - 1)) * p.token + p.width;
+      key[r] = qkv + uint64_t (min (t0 + r, tokens - 1)) * token + width;
       score[r] = 0.0;
     }
     [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
@@ -50,7 +51,7 @@ main ()
           score[r] += k[r][i] * q[d + i];
     }
     [[unroll]] for (uint r = 0; r < KEYS; r++) {
-      score[r] = mix (LOWEST, score[r], t0 + r < p.tokens);
+      score[r] = mix (LOWEST, score[r], t0 + r < tokens);
       higher = max (higher, score[r]);
     }
     const float keep = exp2 (top - higher);
@@ -62,7 +63,7 @@ main ()
     [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
       vec4 v[KEYS];
       [[unroll]] for (uint r = 0; r < KEYS; r++)
-        v[r] = Fours (key[r] + uint64_t (p.width)).v[d / 4];
+        v[r] = Fours (key[r] + uint64_t (width)).v[d / 4];
       [[unroll]] for (uint i = 0; i < 4; i++) {
         sum[d + i] *= keep;
         [[unroll]] for (uint r = 0; r < KEYS; r++)
@@ -71,7 +72,7 @@ main ()
     }
     top = higher;
     t0 += KEYS;
-  } while (t0 < p.tokens);
+  } while (t0 < tokens);
   if (query >= p.queries)
     return;
   const float scale = 1.0 / total;

@@ -81,7 +81,7 @@ bias (uint row, uint column, bool here[LANES])
   return p.bias_rows == 0 ? 0.0 : columns (p.bias + (row * p.out_dim + column) * 4, here);
 }
 
-// The first column of a panel; the last whole panel begins early, so as not to run over the end.
+// The first column of a panel; the last whole one begins early, as do the last rows, so as not to run over the end.
 uint
 begin (uint panel)
 {
@@ -97,12 +97,11 @@ main ()
   bool here[LANES];
   [[unroll]] for (uint i = 0; i < LANES; i++)
     here[i] = lane == i;
-  // the last rows are reached by beginning early
   const uint row0 = gl_WorkGroupID.x * ROWS, tile = min (row0, p.rows - ROWS), panel0 = gl_WorkGroupID.y * COLUMNS;
   const uint64_t x0 = p.x + uint64_t (tile) * p.x_row, w0 = p.w + uint64_t (panel0) * p.panel;
   const uint bias0 = p.bias_rows > 1 ? tile % p.bias_rows : 0;
   float sum[ROWS][COLUMNS], scale[COLUMNS];
-  uint bias_row = bias0;
+  uint bias_row = bias0, b = 0;
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
 #ifdef W_I8 // the scales lie before the bias
@@ -114,23 +113,26 @@ main ()
     }
     bias_row = bias_row + 1 < p.bias_rows ? bias_row + 1 : 0;
   }
-  // Lavapipe goes through a loop once more, with all lanes asleep, unless it ends with its condition.
-  uint b = 0;
+  // Lavapipe goes through a loop once more, with all lanes asleep, unless it ends with its condition. And it reads push
+  // constants behind a branch, behind which the compiler can't bring loads and products together.
+  const uint blocks = p.blocks, k_last = p.k_last, x_row = p.x_row, panel = p.panel;
   [[dont_unroll]] do {
-    const uint64_t x = x0 + min (b * (BLOCK * 4), p.k_last);
+    const uint64_t x = x0 + min (b * (BLOCK * 4), k_last);
     const uint64_t w = w0 + b * (BLOCK * LANES * BYTES);
     [[unroll]] for (uint k = 0; k < BLOCK; k += 4) {
       vec4 a[ROWS];
       [[unroll]] for (uint r = 0; r < ROWS; r++)
-        a[r] = Fours (x + uint64_t (r * p.x_row)).v[k / 4];
-      [[unroll]] for (uint i = 0; i < 4; i++)
-        [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
-          const float weight = pick (Weight (w + uint64_t (c * p.panel)), k + i, here);
-          [[unroll]] for (uint r = 0; r < ROWS; r++)
-            sum[r][c] += a[r][i] * weight;
-        }
+        a[r] = Fours (x + uint64_t (r * x_row)).v[k / 4];
+      [[unroll]] for (uint i = 0; i < 4; i++) {
+        float weight[COLUMNS];
+        [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+          weight[c] = pick (Weight (w + uint64_t (c * panel)), k + i, here);
+        [[unroll]] for (uint r = 0; r < ROWS; r++)
+          [[unroll]] for (uint c = 0; c < COLUMNS; c++)
+            sum[r][c] += a[r][i] * weight[c];
+      }
     }
-  } while (++b < p.blocks);
+  } while (++b < blocks);
   bias_row = bias0;
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     const uint64_t y = p.y + uint64_t (tile + r) * p.y_row;
@@ -139,11 +141,9 @@ main ()
 #ifdef W_I8
       sum[r][c] = sum[r][c] * scale[c] + bias (bias_row, column, here);
 #endif
-      const float before = columns (p.add != 0 ? y + column * 4 : p.w, here);
-      const float t = activate (sum[r][c], ACT) + mix (0.0, before, p.add != 0);
-      // else another tile has stored it
-      if (tile + r >= row0 && mine >= (panel0 + c) * LANES && mine < p.out_dim)
-        Output (y).v[mine] = t;
+      const float before = mix (0.0, columns (p.add != 0 ? y + column * 4 : p.w, here), p.add != 0);
+      if (tile + r >= row0 && mine >= (panel0 + c) * LANES && mine < p.out_dim) // else another tile has stored it
+        Output (y).v[mine] = activate (sum[r][c], ACT) + before;
     }
     bias_row = bias_row + 1 < p.bias_rows ? bias_row + 1 : 0;
   }
