@@ -137,7 +137,7 @@ main ()
         even += LOAD (parts[b * PITCH + 2 * n]);
         odd += LOAD (parts[b * PITCH + 2 * n + 1]);
       }
-      const uint64_t both = packUint2x32 (floatBitsToUint (vec2 (even, odd) * total));
+      const uint64_t both = join (vec2 (even, odd) * total, p.table[8]);
       Pairs y = Pairs (p.y + uint64_t ((q0 * p.y_token + head * HEAD_DIM + c * CHUNK + 2 * n) * 4u));
       const uint step = p.y_token / 2;
       // not what an earlier workgroup has stored, nor twice where there are more subgroups than pairs

@@ -137,7 +137,7 @@ main ()
       Pairs to = Pairs (y);
       const uint at = r * (p.y_stride / 2u) + j / 2u;
       if (r < end && r >= old_rows && j >= old_columns)
-        to.v[at] = packUint2x32 (floatBitsToUint (both));
+        to.v[at] = uint64_t (floatBitsToUint (both.x)) | uint64_t (floatBitsToUint (both.y)) << p.table[8] * 4u;
     } else {
       Output to = Output (y + uint64_t (q0 * row_bytes));
       if (r0 < end && r0 >= old_rows && lane >= old_columns)

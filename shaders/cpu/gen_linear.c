@@ -326,7 +326,8 @@ put_reduction (void)
       rows - 1, rows - 1, lanes - 1, lanes / 2, lanes / 2);
   put ("      Pairs to = Pairs (y);\n      const uint at = r * (p.y_stride / 2u) + j / 2u;\n"
        "      if (r < end && r >= old_rows && j >= old_columns)\n"
-       "        to.v[at] = packUint2x32 (floatBitsToUint (both));\n"
+       "        to.v[at] = uint64_t (floatBitsToUint (both.x)) | uint64_t (floatBitsToUint (both.y)) << p.table[8] * "
+       "4u;\n"
        "    } else {\n      Output to = Output (y + uint64_t (q0 * row_bytes));\n"
        "      if (r0 < end && r0 >= old_rows && lane >= old_columns)\n        to.v[lane] = t0;\n    }\n  }\n");
 }

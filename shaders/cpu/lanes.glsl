@@ -68,3 +68,11 @@ pick (QUAD_NAMES (vec4, q))
 // what is plain arithmetic, and keep in memory what that began with: of a sum of products (LLVM 19, Mesa 25.0) every
 // operand. A maximum is a call and is kept itself. Of exp2, low is not 0, which compilers know it exceeds.
 #define KEEP(v, low) max (v, low)
+
+// Two floats in the order of memory; eight: 8, which the compiler must not know. A pack, and what it takes for one,
+// ends the process on lavapipe of Mesa 26.2 at 16 lanes: it writes over the driver's stack.
+uint64_t
+join (vec2 v, uint eight)
+{
+  return uint64_t (floatBitsToUint (v.x)) | uint64_t (floatBitsToUint (v.y)) << eight * 4u;
+}

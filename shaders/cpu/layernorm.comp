@@ -108,6 +108,6 @@ main ()
     // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
     const vec2 pair = mix (vec2 (evens (l), odds (l)), vec2 (evens (h), odds (h)), bvec2 (lane >= LANES / 2));
     if (wanted < p.rows)
-      y.v[c / 2 + lane] = packUint2x32 (floatBitsToUint (pair));
+      y.v[c / 2 + lane] = join (pair, p.table[8]);
   }
 }
