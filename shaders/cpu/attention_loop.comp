@@ -7,6 +7,7 @@
 #extension GL_GOOGLE_include_directive : require
 #extension GL_KHR_shader_subgroup_basic : require
 #include "cpu_loop.h"
+#include "vector.glsl"
 
 // One subgroup does LANES queries of one head, a lane each: keys and values are then the same number in all lanes, and
 // a query's softmax stays in its lane. KEYS of them are done at once, by online softmax (Milakov and Gimelshein, Online
@@ -16,8 +17,6 @@ layout (constant_id = 0) const uint HEAD_DIM = 64;
 layout (constant_id = 1) const uint KEYS = 8;
 const float LOWEST = -3.0e38;
 
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Floats { float v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Fours { vec4 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Output { float v[]; };
 layout (push_constant) uniform P { cpu_loop_attention_params p; };
 

@@ -25,10 +25,10 @@
 // as rows, for lavapipe has no other way to store, and no gather.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint ROWS = 8;
-layout (constant_id = 1) const uint COLUMNS = 2;      // panels
-layout (constant_id = 2) const uint ACT = 0;          // VIT_ACT_
+layout (constant_id = 1) const uint COLUMNS = 2;    // panels
+layout (constant_id = 2) const uint ACT = 0;        // VIT_ACT_
 layout (constant_id = 3) const bool NARROW = false; // fewer than LANES columns in all
-layout (constant_id = 4) const uint BLOCK = 32;      // values of k that are written out
+layout (constant_id = 4) const uint BLOCK = 32;     // values of k that are written out
 
 #if defined(W_I8)
 #define STORED int8_t
