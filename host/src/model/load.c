@@ -388,7 +388,8 @@ static void
 tell (void *ctx, uint32_t i)
 {
   struct load_progress *p = ((struct loading *) ctx)->progress;
-  progress_set (&p->layers, i / PARTS + 1);
+  uint32_t block = i / PARTS, depth = p->layers.total - 1;
+  progress_set (&p->layers, block < depth ? (i + 1) / PARTS : depth + 1); /* the last is the head */
   progress_set (&p->kernels, compile_done (p->compile));
 }
 
