@@ -93,6 +93,20 @@ read_features (vit_device *dev)
       && storage8.storageBuffer8BitAccess;
 }
 
+/* Are stores behind the end of a binding dropped, if one asks for it? */
+static bool
+has_robustness (const vit_device *dev)
+{
+  VkPhysicalDeviceRobustness2FeaturesEXT robust = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT,
+  };
+  VkPhysicalDeviceFeatures2 features = { .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, .pNext = &robust };
+  if (!device_has_extension (dev, VK_EXT_ROBUSTNESS_2_EXTENSION_NAME))
+    return false;
+  dev->instance.GetPhysicalDeviceFeatures2 (dev->physical, &features);
+  return robust.robustBufferAccess2 && features.features.robustBufferAccess;
+}
+
 static void
 read_limits (vit_device *dev)
 {
@@ -112,7 +126,7 @@ read_limits (vit_device *dev)
   c->plain = kernels && strcmp (kernels, "plain") == 0;
   /* VIT_KERNELS=gpu has a CPU do as GPUs do, for tests of whole networks */
   c->gpu = !c->software || (kernels && strcmp (kernels, "gpu") == 0);
-  c->unrolled = !c->gpu && c->buffer_address && c->small_integers && !c->plain
+  c->unrolled = !c->gpu && c->buffer_address && c->small_integers && !c->plain && has_robustness (dev)
       && (c->subgroup_size == 4 || c->subgroup_size == 8 || c->subgroup_size == 16)
       && (subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT)
       && (subgroup.supportedOperations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT)
@@ -166,10 +180,21 @@ open_device (vit_device *dev, vit_error *err)
   };
   struct matrix_features matrix;
   matrix_features_init (&matrix, dev->caps.timeline ? (void *) &timeline : &half);
-  const char *extension = "VK_KHR_cooperative_matrix";
+  VkPhysicalDeviceRobustness2FeaturesEXT robust = {
+    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT,
+    .pNext = dev->caps.matrix.m ? &matrix.matrix : matrix.model.pNext,
+    .robustBufferAccess2 = VK_TRUE,
+  };
+  const char *extensions[2];
+  uint32_t num_extensions = 0;
+  if (dev->caps.matrix.m)
+    extensions[num_extensions++] = "VK_KHR_cooperative_matrix";
+  if (dev->caps.unrolled)
+    extensions[num_extensions++] = VK_EXT_ROBUSTNESS_2_EXTENSION_NAME;
   VkPhysicalDeviceFeatures2 features = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-    .pNext = dev->caps.matrix.m ? &matrix.matrix : matrix.model.pNext,
+    .pNext = dev->caps.unrolled ? &robust : robust.pNext,
+    .features.robustBufferAccess = dev->caps.unrolled,
     .features.shaderInt64 = dev->caps.buffer_address,
     .features.shaderInt16 = dev->caps.unrolled,
   };
@@ -186,8 +211,8 @@ open_device (vit_device *dev, vit_error *err)
     .pNext = &features,
     .queueCreateInfoCount = dev->transfer == &dev->copies ? 2 : 1,
     .pQueueCreateInfos = queues,
-    .enabledExtensionCount = dev->caps.matrix.m ? 1 : 0,
-    .ppEnabledExtensionNames = &extension,
+    .enabledExtensionCount = num_extensions,
+    .ppEnabledExtensionNames = extensions,
   };
   VkResult r = instance_open_device (&dev->instance, dev->physical, &info, &dev->handle, &dev->vk);
   if (r != VK_SUCCESS) {
