@@ -8,14 +8,15 @@
 #define uint uint32_t
 #endif
 
-#define CPU_LAYERNORM_ROWS  8u  /* of a workgroup: one a subgroup */
-#define CPU_LAYERNORM_TABLE 16u /* entries of the table of ids: workgroups in each dimension */
+#define CPU_LAYERNORM_ROWS  16u /* of a workgroup: one a subgroup */
+#define CPU_LAYERNORM_TABLE 20u /* entries of the table of ids: workgroups in each dimension */
 
 /* Push constants. */
 struct cpu_layernorm_params {
-  uint64_t x, y, weight, bias; /* addresses; without AFFINE the last two are not read */
+  uint64_t x, weight, bias; /* addresses; without AFFINE the last two are not read */
   uint rows;
-  uint x_row, y_row; /* bytes from one row to the next */
+  uint x_row;    /* bytes from one row to the next */
+  uint y, y_row; /* fours from the binding's beginning to the first row, and from one row to the next */
   float eps;
   uint table[CPU_LAYERNORM_TABLE]; /* table[i] = i */
 };

@@ -64,6 +64,20 @@ pick (QUAD_NAMES (vec4, q))
 #endif
 #define STORE(to, v) if (BROADCAST) STORE_BY (subgroupBroadcast, to, v) else STORE_BY (subgroupShuffle, to, v)
 
+// PUT (to, at, v): fours of a bound buffer from `at` on, which is the same in all lanes, get v. Outside of branches and
+// loops each value is a scalar store behind a comparison with the binding's end; by address it is a loop over lanes.
+#if LANES == 4
+#define PUT_BY(way, to, at, v) { to[at] = FOUR (way, v, 0); }
+#elif LANES == 8
+#define PUT_BY(way, to, at, v) { to[at] = FOUR (way, v, 0); to[(at) + 1] = FOUR (way, v, 1); }
+#else
+#define PUT_BY(way, to, at, v)                                                                                         \
+  { to[at] = FOUR (way, v, 0); to[(at) + 1] = FOUR (way, v, 1);                                                        \
+    to[(at) + 2] = FOUR (way, v, 2); to[(at) + 3] = FOUR (way, v, 3); }
+#endif
+#define PUT(to, at, v) if (BROADCAST) PUT_BY (subgroupBroadcast, to, at, v) else PUT_BY (subgroupShuffle, to, at, v)
+#define OUTSIDE 0x7ffffffu // fours: behind the end of any binding, where nothing is stored
+
 // Before a barrier, of what is used behind it; low: below all values. LLVM's coroutines compute again behind a barrier
 // what is plain arithmetic, and keep in memory what that began with: of a sum of products (LLVM 19, Mesa 25.0) every
 // operand. A maximum is a call and is kept itself. Of exp2, low is not 0, which compilers know it exceeds.

@@ -11,16 +11,16 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 #include "cpu_layernorm.h"
 
-// One subgroup does one row, 2 * LANES neighbouring values at a time. gen_linear.c says why addresses come from a table
-// and why nothing loops; a store goes lane by lane whatever it stores, so each lane stores two values.
+// One subgroup does one row, LANES neighbouring values at a time. gen_linear.c says why addresses come from a table and
+// why nothing loops.
 layout (local_size_x = LANES, local_size_y = CPU_LAYERNORM_ROWS) in;
-layout (constant_id = 0) const uint DIM = 64; // even, 2 * LANES at least
+layout (constant_id = 0) const uint DIM = 64; // fours, LANES at least
 layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bias
 layout (constant_id = 2) const bool BROADCAST = false; // is how one lane's value gets to others, else a shuffle
-const uint STEP = 2 * LANES, NUM = (DIM + STEP - 1) / STEP, TABLE = CPU_LAYERNORM_TABLE;
+const uint NUM = (DIM + LANES - 1) / LANES, TABLE = CPU_LAYERNORM_TABLE;
 
 layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Fours { vec4 v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
+layout (std430, binding = 3) volatile writeonly buffer Output { vec4 Y[]; };
 layout (push_constant) uniform P { cpu_layernorm_params p; };
 
 #include "lanes.glsl"
@@ -43,14 +43,10 @@ load (uint64_t from, uint at)
   {                                                                                                                    \
     return mix (subgroupShuffle (v, from (gl_SubgroupInvocationID)), pick (QUADS (ALL, from)), BROADCAST);             \
   }
-#define EVEN(i) (2 * (i) & LANES - 1)
-#define ODD(i) (2 * (i) + 1 & LANES - 1)
 #define OVER1(i) ((i) ^ 1)
 #define OVER2(i) ((i) ^ 2)
 #define OVER4(i) (((i) ^ 4) & LANES - 1)
 #define OVER8(i) (((i) ^ 8) & LANES - 1)
-MOVE (evens, EVEN)
-MOVE (odds, ODD)
 MOVE (over1, OVER1)
 MOVE (over2, OVER2)
 MOVE (over4, OVER4)
@@ -70,44 +66,32 @@ sum (float v)
 }
 
 // The last values are reached by beginning early: `again` of them were there before.
-#define START(i) min ((i) * STEP, DIM - STEP)
-#define AGAIN(i) ((i) * STEP - START (i))
+#define START(i) min ((i) * LANES, DIM - LANES)
+#define AGAIN(i) ((i) * LANES - START (i))
 
 void
 main ()
 {
   const uint lane = gl_SubgroupInvocationID;
-  const uint wanted = ((p.table[gl_WorkGroupID.z] * TABLE + p.table[gl_WorkGroupID.y]) * TABLE
-      + p.table[gl_WorkGroupID.x]) * CPU_LAYERNORM_ROWS + p.table[gl_LocalInvocationID.y];
-  const uint row = min (wanted, p.rows - 1u);
-  const uint64_t x = p.x + uint64_t (row * p.x_row);
-  float low = 0.0, high = 0.0;
+  const uint wanted = (p.table[gl_WorkGroupID.y] * TABLE + p.table[gl_WorkGroupID.x]) * CPU_LAYERNORM_ROWS
+      + p.table[gl_LocalInvocationID.y];
+  const uint64_t x = p.x + uint64_t (min (wanted, p.rows - 1u) * p.x_row);
+  vec2 part = vec2 (0.0);
+  [[unroll]] for (uint i = 0; i < NUM; i++)
+    part[i & 1] += mix (0.0, load (x, START (i)), lane >= AGAIN (i));
+  const float mean = sum (part.x + part.y) / float (DIM);
+  part = vec2 (0.0);
   [[unroll]] for (uint i = 0; i < NUM; i++) {
-    low += mix (0.0, load (x, START (i)), lane >= AGAIN (i));
-    high += mix (0.0, load (x, START (i) + LANES), lane + LANES >= AGAIN (i));
+    const float v = mix (0.0, load (x, START (i)) - mean, lane >= AGAIN (i));
+    part[i & 1] += v * v;
   }
-  const float mean = sum (low + high) / float (DIM);
-  low = 0.0;
-  high = 0.0;
-  [[unroll]] for (uint i = 0; i < NUM; i++) {
-    const float l = mix (0.0, load (x, START (i)) - mean, lane >= AGAIN (i));
-    const float h = mix (0.0, load (x, START (i) + LANES) - mean, lane + LANES >= AGAIN (i));
-    low += l * l;
-    high += h * h;
-  }
-  const float scale = inversesqrt (sum (low + high) / float (DIM) + p.eps);
+  const float scale = inversesqrt (sum (part.x + part.y) / float (DIM) + p.eps);
 
-  Pairs y = Pairs (p.y + uint64_t (row * p.y_row));
+  const uint y = mix (OUTSIDE, p.y + wanted * p.y_row, wanted < p.rows);
   [[unroll]] for (uint i = 0; i < NUM; i++) {
-    const uint c = START (i);
-    float l = (load (x, c) - mean) * scale, h = (load (x, c + LANES) - mean) * scale;
-    if (AFFINE) {
-      l = l * load (p.weight, c) + load (p.bias, c);
-      h = h * load (p.weight, c + LANES) + load (p.bias, c + LANES);
-    }
-    // lane j of the lower half gets columns 2j and 2j + 1 of l, the upper half those of h
-    const vec2 pair = mix (vec2 (evens (l), odds (l)), vec2 (evens (h), odds (h)), bvec2 (lane >= LANES / 2));
-    if (wanted < p.rows)
-      y.v[c / 2 + lane] = join (pair, p.table[8]);
+    float v = (load (x, START (i)) - mean) * scale;
+    if (AFFINE)
+      v = v * load (p.weight, START (i)) + load (p.bias, START (i));
+    PUT (Y, y + START (i) / 4, v)
   }
 }

@@ -4,12 +4,13 @@
 
 #include "base/round.h"
 #include "cpu/cpu_layernorm.h"
+#include "gpu/cpu_output.h"
 
 enum {
   ROWS = CPU_LAYERNORM_ROWS,
   TABLE = CPU_LAYERNORM_TABLE,
-  MAX_ROWS = TABLE * TABLE * TABLE * ROWS, /* of a dispatch */
-  MAX_DIM = 4096                           /* the code grows with it */
+  MAX_ROWS = TABLE * TABLE * ROWS, /* of a dispatch */
+  MAX_DIM = 4096                   /* the code grows with it */
 };
 
 _Static_assert(sizeof (struct cpu_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
@@ -18,8 +19,8 @@ bool
 layernorm_cpu_suits (const vit_device *dev, const struct layernorm_params *p)
 {
   const struct caps *caps = device_caps (dev);
-  return caps->unrolled && !caps->loops && p->dim % 2 == 0 && p->dim >= 2 * caps->subgroup_size && p->dim <= MAX_DIM
-      && p->y_first % 2 == 0 && p->y_stride % 2 == 0;
+  return caps->unrolled && !caps->loops && p->dim % 4 == 0 && p->dim >= caps->subgroup_size && p->dim <= MAX_DIM
+      && p->y_first % 4 == 0 && p->y_stride % 4 == 0 && 4ull * p->y_stride <= cpu_output_limit (caps);
 }
 
 bool
@@ -32,7 +33,7 @@ record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *
     .weight = weight ? weight->address : 0,
     .bias = bias ? bias->address : 0,
     .x_row = 4 * p->x_stride,
-    .y_row = 4 * p->y_stride,
+    .y_row = p->y_stride / 4,
     .eps = p->eps,
   };
   for (uint32_t i = 0; i < TABLE; i++)
@@ -45,14 +46,17 @@ record_layernorm_cpu (struct recorder *rec, struct span x, const struct buffer *
     .push = &push,
     .push_size = sizeof push,
   };
-  for (uint32_t row = 0; row < p->rows; row += MAX_ROWS) {
-    push.rows = p->rows - row < MAX_ROWS ? p->rows - row : MAX_ROWS;
+  uint64_t fit = cpu_output_limit (caps) / (4ull * p->y_stride), most = fit < MAX_ROWS ? fit : MAX_ROWS;
+  for (uint32_t row = 0; row < p->rows; row += push.rows) {
+    push.rows = p->rows - row < most ? p->rows - row : (uint32_t) most;
     push.x = x.buffer->address + x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row * p->x_stride);
-    push.y = y.buffer->address + y.offset + 4 * ((uint64_t) p->y_first + (uint64_t) row * p->y_stride);
+    uint64_t floats = (push.rows - 1) * (uint64_t) p->y_stride + p->dim;
+    d.bind[3] = cpu_output (y, p->y_first + (uint64_t) row * p->y_stride, floats, &push.y);
+    push.y /= 4;
     uint32_t groups = ceil_div (push.rows, ROWS);
     d.groups[0] = groups < TABLE ? groups : TABLE;
-    d.groups[1] = groups < TABLE * TABLE ? ceil_div (groups, TABLE) : TABLE;
-    d.groups[2] = ceil_div (groups, TABLE * TABLE);
+    d.groups[1] = ceil_div (groups, TABLE);
+    d.groups[2] = 1;
     if (!recorder_dispatch (rec, &d, err))
       return false;
   }
