@@ -14,8 +14,9 @@
  * weights, floats, halves or bytes. Addresses are bytes. */
 struct cpu_loop_linear_params {
   uint64_t x, w, y;
-  uint64_t bias; /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0; before it the
-                    scales (out_dim) of weights that are bytes */
+  uint64_t bias;  /* (bias_rows, out_dim), row r of y gets row r % bias_rows of it; none where that is 0, but something
+                     to read */
+  uint64_t scale; /* (out_dim), of weights that are bytes */
   uint rows, out_dim;
   uint x_row, y_row; /* bytes from one row to the next */
   uint panel;        /* bytes from one panel to the next */
@@ -23,6 +24,7 @@ struct cpu_loop_linear_params {
   uint k_last;       /* bytes to the last block of x, which begins early: its doubled weights are zero */
   uint add;          /* 1: y += result */
   uint bias_rows;
+  uint y_at; /* elements of the binding before the first row */
 };
 
 /* Of all heads of all images. Addresses are bytes. */

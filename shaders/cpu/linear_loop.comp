@@ -12,6 +12,7 @@
 #extension GL_EXT_shader_explicit_arithmetic_types_int16 : require
 #endif
 #extension GL_GOOGLE_include_directive : require
+#extension GL_KHR_shader_subgroup_ballot : require
 #extension GL_KHR_shader_subgroup_basic : require
 #include "cpu_loop.h"
 #include "params.h"
@@ -21,50 +22,21 @@
 // columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load:
 // both need addresses that the compiler knows to be the same in all lanes. Newer compilers know that of a loop's
 // counter too: sums stay in registers, code is short, and the driver is done with it in a fraction of the time that the
-// unrolled kernel takes. A gather takes as long as 20 such loads, a scatter as 60 products: there are as many scatters
-// as rows, for lavapipe has no other way to store, and no gather.
+// unrolled kernel takes. A gather takes as long as 20 such loads: there is none. The last rows begin early, so as not to
+// run over the end.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint ROWS = 8;
 layout (constant_id = 1) const uint COLUMNS = 2;    // panels
 layout (constant_id = 2) const uint ACT = 0;        // VIT_ACT_
 layout (constant_id = 3) const bool NARROW = false; // fewer than LANES columns in all
 layout (constant_id = 4) const uint BLOCK = 32;     // values of k that are written out
+layout (constant_id = 5) const bool BOUND = false;  // y is bound, and its columns are whole tiles
 
-#if defined(W_I8)
-#define STORED int8_t
-#define FOUR   i8vec4
-const uint BYTES = 1; // of a weight
-#elif defined(W_F16)
-#define STORED uint16_t
-#define FOUR   u16vec4
-const uint BYTES = 2;
-#else
-#define STORED float
-#define FOUR   vec4
-const uint BYTES = 4;
-#endif
-layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 4) readonly buffer Weight { FOUR v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Anywhere { float v[]; };
 layout (push_constant) uniform P { cpu_loop_linear_params p; };
+#include "store.glsl"
 #include "vector.glsl"
-
-// Lane i gets weight i of vector `index`. What is narrow is chosen narrow: then the compiler makes one load of all,
-// which widens them. here[i]: this is lane i.
-float
-pick (Weight w, uint index, bool here[LANES])
-{
-  STORED v = STORED (0);
-  [[unroll]] for (uint i = 0; i < LANES; i += 4) {
-    const FOUR f = w.v[(index * LANES + i) / 4];
-    [[unroll]] for (uint j = 0; j < 4; j++)
-      v = mix (v, f[j], here[i + j]);
-  }
-#ifdef W_F16
-  return unpackHalf2x16 (uint (v)).x;
-#else
-  return float (v);
-#endif
-}
+#include "weight.glsl"
 
 // As vector, but without reading what isn't there.
 float
@@ -78,10 +50,10 @@ columns (uint64_t address, bool here[LANES])
 float
 bias (uint row, uint column, bool here[LANES])
 {
-  return p.bias_rows == 0 ? 0.0 : columns (p.bias + (row * p.out_dim + column) * 4, here);
+  return mix (0.0, columns (p.bias + (row * p.out_dim + column) * 4, here), p.bias_rows != 0);
 }
 
-// The first column of a panel; the last whole one begins early, as do the last rows, so as not to run over the end.
+// The first column of a panel; the last whole one begins early, so as not to run over the end.
 uint
 begin (uint panel)
 {
@@ -104,8 +76,8 @@ main ()
   uint bias_row = bias0, b = 0;
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
-#ifdef W_I8 // the scales lie before the bias
-      scale[c] = columns (p.bias + begin (panel0 + c) * 4 - p.out_dim * 4, here);
+#ifdef W_I8
+      scale[c] = columns (p.scale + begin (panel0 + c) * 4, here);
       sum[r][c] = 0.0;
 #else
       sum[r][c] = bias (bias_row, begin (panel0 + c), here);
@@ -137,14 +109,24 @@ main ()
   [[unroll]] for (uint r = 0; r < ROWS; r++) {
     const uint64_t y = p.y + uint64_t (tile + r) * p.y_row;
     [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
-      const uint column = begin (panel0 + c), mine = column + lane;
+      const uint column = begin (panel0 + c);
 #ifdef W_I8
       sum[r][c] = sum[r][c] * scale[c] + bias (bias_row, column, here);
 #endif
       const float before = mix (0.0, columns (p.add != 0 ? y + column * 4 : p.w, here), p.add != 0);
-      if (tile + r >= row0 && mine >= (panel0 + c) * LANES && mine < p.out_dim) // else another tile has stored it
-        Output (y).v[mine] = activate (sum[r][c], ACT) + before;
+      sum[r][c] = activate (sum[r][c], ACT) + before;
     }
     bias_row = bias_row + 1 < p.bias_rows ? bias_row + 1 : 0;
+  }
+  [[unroll]] for (uint r = 0; r < ROWS; r++) {
+    // What another tile stores goes where the first row of this one goes, which comes after it.
+    const uint row = max (tile + r, row0);
+    [[unroll]] for (uint c = 0; c < COLUMNS; c++) {
+      const uint column = begin (panel0 + c), mine = column + lane;
+      if (BOUND)
+        store (p.y_at + row * (p.y_row / (4 * STORE_FLOATS)) + column / STORE_FLOATS, sum[r][c]);
+      else if (tile + r >= row0 && mine >= (panel0 + c) * LANES && mine < p.out_dim)
+        Anywhere (p.y + uint64_t (row) * p.y_row).v[mine] = sum[r][c];
+    }
   }
 }

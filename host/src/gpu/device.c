@@ -189,12 +189,14 @@ open_device (vit_device *dev, vit_error *err)
   uint32_t num_extensions = 0;
   if (dev->caps.matrix.m)
     extensions[num_extensions++] = "VK_KHR_cooperative_matrix";
-  if (dev->caps.unrolled)
+  /* Looping kernels store nothing behind the end, and are faster where the driver compares nothing with it. */
+  const bool robustness = dev->caps.unrolled && !dev->caps.loops;
+  if (robustness)
     extensions[num_extensions++] = VK_EXT_ROBUSTNESS_2_EXTENSION_NAME;
   VkPhysicalDeviceFeatures2 features = {
     .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-    .pNext = dev->caps.unrolled ? &robust : robust.pNext,
-    .features.robustBufferAccess = dev->caps.unrolled,
+    .pNext = robustness ? &robust : robust.pNext,
+    .features.robustBufferAccess = robustness,
     .features.shaderInt64 = dev->caps.buffer_address,
     .features.shaderInt16 = dev->caps.unrolled,
   };

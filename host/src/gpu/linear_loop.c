@@ -6,6 +6,7 @@
 
 #include "base/round.h"
 #include "cpu/cpu_loop.h"
+#include "gpu/cpu_output.h"
 #include "gpu/half.h"
 
 enum { MIN_BLOCK = 32, MAX_BLOCK = 64 };
@@ -111,6 +112,17 @@ loop_shader (uint32_t lanes, enum store store)
   return table[lanes == 4 ? 0 : lanes == 8 ? 1 : 2][store];
 }
 
+/* Can y be bound as shaders/cpu/store.glsl has it? One row is done once: not worth a kernel of its own. */
+static bool
+bind_y (const vit_device *dev, const struct linear_call *call, struct tile tile, struct span *y, uint32_t *at)
+{
+  const struct caps *caps = device_caps (dev);
+  const struct linear_params *p = &call->p;
+  uint32_t out_dim = call->weight->out_dim;
+  return tile.rows > 1 && out_dim % (tile.columns * caps->subgroup_size) == 0
+      && cpu_output_wide (caps, call->y, p->y_first, p->rows, p->y_stride, out_dim, y, at);
+}
+
 bool
 record_linear_loop (struct recorder *rec, const struct linear_call *call, const struct linear_kernel *k, vit_error *err)
 {
@@ -120,11 +132,13 @@ record_linear_loop (struct recorder *rec, const struct linear_call *call, const 
   uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
   uint32_t block = block_of (w->in_dim);
   struct tile tile = choose_tile (lanes, p->rows);
+  uint64_t scales = w->store == STORE_I8 ? 4 * (uint64_t) w->out_dim : 0;
   struct cpu_loop_linear_params push = {
     .x = call->x.buffer->address + call->x.offset + 4 * (uint64_t) p->x_first,
     .w = w->data.address,
     .y = call->y.buffer->address + call->y.offset + 4 * (uint64_t) p->y_first,
-    .bias = w->bias.address + (w->store == STORE_I8 ? 4 * (uint64_t) w->out_dim : 0),
+    .bias = p->bias_rows ? w->bias.address + scales : w->data.address,
+    .scale = w->bias.address,
     .rows = p->rows,
     .out_dim = w->out_dim,
     .x_row = 4 * p->x_stride,
@@ -135,12 +149,16 @@ record_linear_loop (struct recorder *rec, const struct linear_call *call, const 
     .add = p->add,
     .bias_rows = p->bias_rows,
   };
+  struct span y = { 0 };
+  bool bound = bind_y (recorder_device (rec), call, tile, &y, &push.y_at);
   struct dispatch d = {
     .shader = loop_shader (lanes, w->store),
-    .spec = { 5, { tile.rows, tile.columns, p->act, w->out_dim < lanes, block } },
+    .spec = { 6, { tile.rows, tile.columns, p->act, w->out_dim < lanes, block, bound } },
+    .bind = { [3] = y },
     .push = &push,
     .push_size = sizeof push,
-    .groups = { ceil_div (p->rows, tile.rows), num_panels (lanes, w->out_dim) / tile.columns, 1 },
+    .groups = { ceil_div (p->rows, tile.rows),
+        (bound ? w->out_dim / lanes : num_panels (lanes, w->out_dim)) / tile.columns, 1 },
   };
   return recorder_dispatch (rec, &d, err);
 }

@@ -26,7 +26,8 @@ struct caps {
   bool
       gpu; /* kernels whose invocations meet in shared memory are good for it; VIT_KERNELS=gpu: or tried all the same */
   bool unrolled; /* not gpu, buffer_address, small_integers, a subgroup that a kernel of shaders/cpu was made for, with
-                    shuffles; what is stored behind the end of a binding is dropped (robustBufferAccess2) */
+                    shuffles; but for loops, what is stored behind the end of a binding is dropped
+                    (robustBufferAccess2) */
   bool broadcasts; /* unrolled, and its compiler is at home with subgroupBroadcast */
   bool loops;      /* unrolled, and its compiler knows what is the same in all lanes across loops: shorter kernels do */
   bool plain;      /* VIT_KERNELS=plain: nothing but the kernels that run anywhere */
