@@ -9,30 +9,34 @@
 #extension GL_KHR_shader_subgroup_shuffle : require
 
 layout (local_size_x = 4, local_size_y_id = 0) in;
-layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup
-layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_
-layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once
-layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
+layout (constant_id = 0) const uint SUBGROUPS = 1; // of a workgroup: all blocks of some panels
+layout (constant_id = 1) const uint BLOCKS = 1;    // of k
+layout (constant_id = 2) const uint ACT = 0;       // VIT_ACT_
+layout (constant_id = 3) const bool FOURS = true;  // out_dim and places in y are whole fours
+layout (constant_id = 4) const bool BROADCAST = false; // is how one lane's value gets to all, else a shuffle
 
 layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Inputs { vec2 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };
-layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };
+layout (std430, binding = 0) writeonly buffer Output { float y[]; };
+layout (std430, binding = 0) writeonly buffer OutputFours { vec4 y4[]; };
 layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };
 layout (buffer_reference, std430, buffer_reference_align = 16) volatile readonly buffer Weight { vec4 v[]; };
 
 layout (push_constant) uniform Params { // cpu_linear.h
-  uint64_t x, w, y, before;
-  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;
+  uint64_t x, w, before;
+  uint y_first, rows, out_dim, y_stride, x_row, panel, k_last, flags;
   uint table[17];
 } p;
+
+// Lane i's value for all lanes.
+#define ONE(v, i) mix (subgroupShuffle (v, i), subgroupBroadcast (v, i), BROADCAST)
 
 // The odd element hides the low bits of addresses: known ones would keep scalars from becoming vectors.
 struct Vector {
   vec4 q0;
   float odd;
 };
-shared Vector sums[BLOCKS * 3];
+shared Vector sums[SUBGROUPS * 3];
 
 float
 pick (vec4 q0)
@@ -43,17 +47,6 @@ pick (vec4 q0)
   u = mix (u, q0.y, lane == 1u);
   u = mix (u, q0.x, lane == 0u);
   return u;
-}
-
-vec2
-pair (float v)
-{
-  const uint j = 2u * gl_SubgroupInvocationID & 3u;
-  return mix (vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u)), vec2 (
-      pick (vec4 (subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u),
-      subgroupBroadcast (v, 0u), subgroupBroadcast (v, 2u))),
-      pick (vec4 (subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u),
-      subgroupBroadcast (v, 1u), subgroupBroadcast (v, 3u)))), bvec2 (BROADCAST));
 }
 
 // VIT_ACT_ of params.h; those that have an exponential share its code.
@@ -72,11 +65,17 @@ activate (float x)
 }
 
 float
-finish (uint r, uint64_t panel, uint64_t last)
+total (uint first, uint r)
 {
-  float t = pick (sums[r].q0);
-  t += mix (0.0, pick (sums[min (1u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 1u);
-  t += mix (0.0, pick (sums[min (2u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 2u);
+  float t = pick (sums[first + r].q0);
+  t += mix (0.0, pick (sums[first + min (1u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 1u);
+  t += mix (0.0, pick (sums[first + min (2u, BLOCKS - 1u) * 3u + r].q0), BLOCKS > 2u);
+  return t;
+}
+
+float
+finish (float t, uint64_t panel, uint64_t last)
+{
   Bias bias = Bias (panel - 16ul);
   t += mix (0.0, pick (bias.v[0]), (p.flags & 16u) != 0u);
   Floats earlier = Floats (last);
@@ -85,12 +84,29 @@ finish (uint r, uint64_t panel, uint64_t last)
   return t + mix (0.0, before, (p.flags & 8u) != 0u);
 }
 
+const uint OUTSIDE = 0x1fffffffu; // behind the end of y
+
+void
+store (float t, uint at, uint old)
+{
+  if (FOURS) {
+    y4[mix (OUTSIDE / 4u, at / 4u + 0u, 0u >= old)] = vec4 (ONE (t, 0u), ONE (t, 1u), ONE (t, 2u), ONE (t, 3u));
+  } else {
+    y[mix (OUTSIDE, at + 0u, 0u >= old)] = ONE (t, 0u);
+    y[mix (OUTSIDE, at + 1u, 1u >= old)] = ONE (t, 1u);
+    y[mix (OUTSIDE, at + 2u, 2u >= old)] = ONE (t, 2u);
+    y[mix (OUTSIDE, at + 3u, 3u >= old)] = ONE (t, 3u);
+  }
+}
+
 void
 main ()
 {
   const uint lane = gl_SubgroupInvocationID;
-  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_SubgroupID] & 31u;
-  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> 16);
+  const uint mb = p.table[gl_WorkGroupID.x], all = p.table[gl_SubgroupID] & 31u;
+  const uint which = mix (0u, all / BLOCKS, SUBGROUPS > BLOCKS), s = all - which * BLOCKS; // panel, block
+  const uint group = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> 16);
+  const uint nb = group * (SUBGROUPS / BLOCKS) + which;
   const uint64_t panel = p.w + uint64_t (nb * p.panel);
   Weight w = Weight (panel + uint64_t (s * 32u));
   const uint step = p.flags >> 8 & 255u, tile = min (mb * step, p.rows - step);
@@ -107,41 +123,21 @@ main ()
   const float c1 = pick (w.v[1]);
   a0 += x0_0.y * c1;
   a1 += x1_0.y * c1;
-  const uint mine = s * 3u + (p.table[0] & 1u);
-  if (BROADCAST) {
-    sums[mine + 0u].q0 = vec4 (subgroupBroadcast (a0, 0u), subgroupBroadcast (a0, 1u),
-      subgroupBroadcast (a0, 2u), subgroupBroadcast (a0, 3u));
-    sums[mine + 1u].q0 = vec4 (subgroupBroadcast (a1, 0u), subgroupBroadcast (a1, 1u),
-      subgroupBroadcast (a1, 2u), subgroupBroadcast (a1, 3u));
-  } else {
-    sums[mine + 0u].q0 = vec4 (subgroupShuffle (a0, 0u), subgroupShuffle (a0, 1u),
-      subgroupShuffle (a0, 2u), subgroupShuffle (a0, 3u));
-    sums[mine + 1u].q0 = vec4 (subgroupShuffle (a1, 0u), subgroupShuffle (a1, 1u),
-      subgroupShuffle (a1, 2u), subgroupShuffle (a1, 3u));
-  }
+  const uint mine = all * 3u + (p.table[0] & 1u);
+  sums[mine + 0u].q0 = vec4 (ONE (a0, 0u), ONE (a0, 1u), ONE (a0, 2u), ONE (a0, 3u));
+  sums[mine + 1u].q0 = vec4 (ONE (a1, 0u), ONE (a1, 1u), ONE (a1, 2u), ONE (a1, 3u));
   sums[mine].odd = uintBitsToFloat (p.table[1]);
   barrier ();
-  const uint each = (2u + BLOCKS - 1u) / BLOCKS, column = min (nb * 4u, p.out_dim - 4u);
-  const uint64_t offset = uint64_t ((tile * p.y_stride + column) * 4u), y = p.y + offset, last = p.before + offset;
-  const uint old_columns = nb * 4u - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;
-  const uint end = min (s * each + each, step);
-  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {
-    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);
-    const float t0 = finish (min (r0, 1u), panel, last + uint64_t (q0 * row_bytes));
-    float t1 = 0.0;
-    if (PAIRS && i + 1u < each)
-      t1 = finish (min (r1, 1u), panel, last + uint64_t (q1 * row_bytes));
-    if (PAIRS) {
-      const uint j = 2u * lane & 3u, r = r0 + lane / 2u;
-      const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= 2u));
-      Pairs to = Pairs (y);
-      const uint at = r * (p.y_stride / 2u) + j / 2u;
-      if (r < end && r >= old_rows && j >= old_columns)
-        to.v[at] = uint64_t (floatBitsToUint (both.x)) | uint64_t (floatBitsToUint (both.y)) << p.table[8] * 4u;
-    } else {
-      Output to = Output (y + uint64_t (q0 * row_bytes));
-      if (r0 < end && r0 >= old_rows && lane >= old_columns)
-        to.v[lane] = t0;
-    }
+  const uint column = min (nb * 4u, p.out_dim - 4u), offset = tile * p.y_stride + column;
+  const uint old_columns = nb * 4u - column, old_rows = mb * step - tile;
+  const bool more = (p.flags & 40u) != 0u;
+  const uint64_t last = mix (panel - 16ul, p.before + uint64_t (offset * 4u), more);
+  const uint last_row = mix (0u, p.y_stride * 4u, more), end = mix (0u, step, old_columns < 4u);
+  const uint each = (2u + BLOCKS - 1u) / BLOCKS, first = which * BLOCKS * 3u;
+  [[unroll]] for (uint i = 0u; i < each; i++) {
+    const uint r = s * each + i + p.table[0];
+    const float t = finish (total (first, min (r, 1u)), panel, last + uint64_t (min (r, step - 1u) * last_row));
+    const uint at = p.y_first + offset + r * p.y_stride;
+    store (t, mix (OUTSIDE, at, r < s * each + each && r >= old_rows && r < end), old_columns);
   }
 }

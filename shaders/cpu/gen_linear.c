@@ -24,8 +24,13 @@
  * Whatever is stored in the same stretch of straight code as the products takes the compiler seconds. A push constant
  * that was not read before ends the stretch, and another one after the stores keeps it from being joined again.
  *
- * usage: gen_linear LANES f32|f16|i8 OUT.comp [ROWS BLOCK]: the last two for looking at, as in example_linear.comp,
- * which has 3 BLOCKS at most */
+ * A store of lanes to places of their own is a loop over the lanes, some 25 cycles a turn. To a place in a binding that
+ * is provably the same in all lanes, outside all control flow, it is the first lane's value, a scalar: so each lane's
+ * value goes to all lanes, of which nothing is left but its number, and 16 stores follow. Nothing may choose among
+ * them; what must not be stored has its place behind the binding's end, where stores are dropped.
+ *
+ * usage: gen_linear LANES f32|f16|i8 short|long|ROWSxBLOCKxBLOCKS OUT.comp: the last form for looking at, as in
+ * example_linear.comp */
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,10 +42,9 @@
 #include "cpu_linear.h"
 
 static FILE *out;
-static unsigned lanes;     /* of a subgroup: columns of a tile */
-static unsigned bytes = 4; /* of a weight: float, half or whole number */
-static unsigned rows = CPU_LINEAR_ROWS, block = CPU_LINEAR_BLOCK;
-static unsigned blocks = CPU_LINEAR_MAX_BLOCKS; /* BLOCKS at most */
+static unsigned lanes;                                 /* of a subgroup: columns of a tile */
+static unsigned bytes = 4;                             /* of a weight: float, half or whole number */
+static unsigned rows = CPU_LINEAR_ROWS, block, blocks; /* BLOCKS at most */
 
 /* Values of a row of x that are loaded at once. */
 static unsigned
@@ -75,17 +79,18 @@ put_header (void)
   put ("#extension GL_KHR_shader_subgroup_ballot : require\n#extension GL_KHR_shader_subgroup_basic : require\n"
        "#extension GL_KHR_shader_subgroup_shuffle : require\n\n");
   put ("layout (local_size_x = %u, local_size_y_id = 0) in;\n", lanes);
-  put ("layout (constant_id = 0) const uint BLOCKS = 1; // of k: subgroups of a workgroup\n"
-       "layout (constant_id = 1) const uint ACT = 0;    // VIT_ACT_\n"
-       "layout (constant_id = 2) const bool PAIRS = true; // outputs lie at even places: two rows stored at once\n"
-       "layout (constant_id = 3) const bool BROADCAST = false; // is how one lane's value gets to all, else a "
+  put ("layout (constant_id = 0) const uint SUBGROUPS = 1; // of a workgroup: all blocks of some panels\n"
+       "layout (constant_id = 1) const uint BLOCKS = 1;    // of k\n"
+       "layout (constant_id = 2) const uint ACT = 0;       // VIT_ACT_\n"
+       "layout (constant_id = 3) const bool FOURS = true;  // out_dim and places in y are whole fours\n"
+       "layout (constant_id = 4) const bool BROADCAST = false; // is how one lane's value gets to all, else a "
        "shuffle\n\n");
   put ("layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Inputs { vec%u v[]; "
        "};\n",
       together ());
   put ("layout (buffer_reference, std430, buffer_reference_align = 4) volatile readonly buffer Floats { float v[]; };\n"
-       "layout (buffer_reference, std430, buffer_reference_align = 4) buffer Output { float v[]; };\n"
-       "layout (buffer_reference, std430, buffer_reference_align = 8) buffer Pairs { uint64_t v[]; };\n"
+       "layout (std430, binding = 0) writeonly buffer Output { float y[]; };\n"
+       "layout (std430, binding = 0) writeonly buffer OutputFours { vec4 y4[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = 16) readonly buffer Bias { vec4 v[]; };\n"
        "layout (buffer_reference, std430, buffer_reference_align = %u) volatile readonly buffer Weight { %s v[]; "
        "};\n\n",
@@ -93,14 +98,18 @@ put_header (void)
       bytes == 1       ? "i8vec4"
           : bytes == 2 ? "u16vec4"
                        : "vec4");
-  put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, y, before;\n"
-       "  uint rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
+  put ("layout (push_constant) uniform Params { // cpu_linear.h\n  uint64_t x, w, before;\n"
+       "  uint y_first, rows, out_dim, y_stride, x_row, panel, k_last, flags;\n  uint table[%u];\n} p;\n\n",
       CPU_LINEAR_TABLE);
+  /* Which is a matter of the compiler: lavapipe of Mesa 22.3 keeps its stride with a shuffle, 25.0 with a broadcast;
+   * the other way round either is three to seven times as slow. */
+  put ("// Lane i's value for all lanes.\n"
+       "#define ONE(v, i) mix (subgroupShuffle (v, i), subgroupBroadcast (v, i), BROADCAST)\n\n");
   put ("// The odd element hides the low bits of addresses: known ones would keep scalars from becoming vectors.\n"
        "struct Vector {\n  vec4 ");
   for (unsigned i = 0; i < lanes / 4; i++)
     put ("%sq%u", i ? ", " : "", i);
-  put (";\n  float odd;\n};\nshared Vector sums[BLOCKS * %u];\n\n", (rows | 1));
+  put (";\n  float odd;\n};\nshared Vector sums[SUBGROUPS * %u];\n\n", (rows | 1));
 }
 
 /* pick (q0, q1, ...): lane i gets component i. Arguments come first, so that the loads stay outside of the choice. */
@@ -129,23 +138,6 @@ put_widen (void)
   for (unsigned i = lanes - 1; i-- > 0;)
     put ("  u = mix (u, q%u.%c, lane == %uu);\n", i / 4, "xyzw"[i % 4], i);
   put ("  return %s;\n}\n\n", bytes == 1 ? "float (u)" : "unpackHalf2x16 (uint (u)).x");
-}
-
-/* pair (v): lane i gets v of lanes 2i and 2i + 1, modulo the lanes. LLVM joins what is picked of broadcasts into one
- * instruction; a shuffle is a loop over the lanes in Mesa 25.0 where they are not 8. */
-static void
-put_pair (void)
-{
-  put ("vec2\npair (float v)\n{\n  const uint j = 2u * gl_SubgroupInvocationID & %uu;\n"
-       "  return mix (vec2 (subgroupShuffle (v, j), subgroupShuffle (v, j + 1u)), vec2 (",
-      lanes - 1);
-  for (unsigned odd = 0; odd < 2; odd++)
-    for (unsigned i = 0; i < lanes; i++) {
-      put (i == 0 ? "\n      pick (vec4 (" : i % 4 == 0 ? "vec4 (" : "");
-      put ("subgroupBroadcast (v, %uu)%s", (2 * i + odd) % lanes, i % 4 == 3 ? ")" : "");
-      put (i + 1 < lanes ? i % 2 ? ",\n      " : ", " : odd ? ")" : "),");
-    }
-  put ("), bvec2 (BROADCAST));\n}\n\n");
 }
 
 /* An expression: vector `index` of a buffer reference to fours. */
@@ -192,9 +184,11 @@ static void
 put_addresses (void)
 {
   put ("  const uint lane = gl_SubgroupInvocationID;\n"
-       "  const uint mb = p.table[gl_WorkGroupID.x], s = p.table[gl_SubgroupID] & 31u;\n"
-       "  const uint nb = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n",
-      CPU_LINEAR_PANELS_Y);
+       "  const uint mb = p.table[gl_WorkGroupID.x], all = p.table[gl_SubgroupID] & 31u;\n"
+       "  const uint which = mix (0u, all / BLOCKS, SUBGROUPS > BLOCKS), s = all - which * BLOCKS; // panel, block\n"
+       "  const uint group = p.table[gl_WorkGroupID.y] + p.table[gl_WorkGroupID.z] * (p.flags >> %u);\n"
+       "  const uint nb = group * (SUBGROUPS / BLOCKS) + which;\n",
+      CPU_LINEAR_GROUPS_Y);
   put ("  const uint64_t panel = p.w + uint64_t (nb * p.panel);\n  Weight w = Weight (panel + uint64_t (s * %uu));\n",
       block * lanes * bytes);
   put ("  const uint step = p.flags >> %u & 255u, tile = min (mb * step, p.rows - step);\n", CPU_LINEAR_STEP);
@@ -242,29 +236,26 @@ put_products (void)
   }
 }
 
-/* Every row's sums to shared memory by one of two functions. */
+/* Lanes i to i + 3 of v. A store to one place of what is the same in all lanes is a scalar store. */
 static void
-put_stores (const char *before, const char *function)
+put_lanes (const char *v, unsigned i)
 {
-  put ("%s", before);
-  for (unsigned r = 0; r < rows; r++)
-    for (unsigned i = 0; i < lanes; i += 4) {
-      put ("    sums[mine + %uu].q%u = vec4 (", r, i / 4);
-      for (unsigned j = i; j < i + 4; j++)
-        put ("%s (a%u, %uu)%s", function, r, j, j == i + 3 ? ");\n" : j == i + 1 ? ",\n      " : ", ");
-    }
+  put ("vec4 (ONE (%s, %uu), ONE (%s, %uu), ONE (%s, %uu), ONE (%s, %uu))", v, i, v, i + 1, v, i + 2, v, i + 3);
 }
 
-/* A store to one place of what is the same in all lanes is a scalar store. How a value gets from one lane to all is a
- * matter of the compiler: lavapipe of Mesa 22.3 keeps its stride with a shuffle, 25.0 with a broadcast; the other
- * way round either is three to seven times as slow. */
+/* Every row's sums to shared memory. */
 static void
 put_exchange (void)
 {
-  put ("  const uint mine = s * %uu + (p.table[0] & 1u);\n", (rows | 1));
-  put_stores ("  if (BROADCAST) {\n", "subgroupBroadcast");
-  put_stores ("  } else {\n", "subgroupShuffle");
-  put ("  }\n");
+  put ("  const uint mine = all * %uu + (p.table[0] & 1u);\n", (rows | 1));
+  for (unsigned r = 0; r < rows; r++)
+    for (unsigned i = 0; i < lanes; i += 4) {
+      char sum[16];
+      snprintf (sum, sizeof sum, "a%u", r);
+      put ("  sums[mine + %uu].q%u = ", r, i / 4);
+      put_lanes (sum, i);
+      put (";\n");
+    }
   put ("  sums[mine].odd = uintBitsToFloat (p.table[1]);\n  barrier ();\n");
 }
 
@@ -277,20 +268,28 @@ put_quads (const char *vector)
   put (")");
 }
 
-/* finish (s, r): row r of the tile from everyone's sums, all of the formula done. */
+/* total (first, r): row r of the tile of everyone's sums, which begin at first. */
 static void
-put_finish (void)
+put_total (void)
 {
-  put ("float\nfinish (uint r, uint64_t panel, uint64_t last)\n{\n  float t = ");
-  put_quads ("sums[r]");
+  put ("float\ntotal (uint first, uint r)\n{\n  float t = ");
+  put_quads ("sums[first + r]");
   put (";\n");
   for (unsigned b = 1; b < blocks; b++) {
     char sums[64];
-    snprintf (sums, sizeof sums, "sums[min (%uu, BLOCKS - 1u) * %uu + r]", b, rows | 1);
+    snprintf (sums, sizeof sums, "sums[first + min (%uu, BLOCKS - 1u) * %uu + r]", b, rows | 1);
     put ("  t += mix (0.0, ");
     put_quads (sums);
     put (", BLOCKS > %uu);\n", b);
   }
+  put ("  return t;\n}\n\n");
+}
+
+/* finish (t, panel, last): the rest of the formula. */
+static void
+put_finish (void)
+{
+  put ("float\nfinish (float t, uint64_t panel, uint64_t last)\n{\n");
   if (bytes == 1) {
     put ("  Bias scale = Bias (panel - %uul);\n  t *= ", lanes * 8);
     put_vector ("pick", "scale", 0);
@@ -305,31 +304,41 @@ put_finish (void)
       CPU_LINEAR_GO_ON, CPU_LINEAR_ADD);
 }
 
-/* Rows and columns that an earlier tile has stored are left alone, as are rows that the tile doesn't have. A store goes
- * lane by lane whatever its width, so lanes store two columns each, of two rows. */
+/* store (t, at, old): lane i's value to place at + i, but for the first `old` lanes. */
+static void
+put_store (void)
+{
+  put ("const uint OUTSIDE = 0x1fffffffu; // behind the end of y\n\nvoid\nstore (float t, uint at, uint old)\n{\n"
+       "  if (FOURS) {\n");
+  for (unsigned i = 0; i < lanes; i += 4) {
+    put ("    y4[mix (OUTSIDE / 4u, at / 4u + %uu, %uu >= old)] = ", i / 4, i);
+    put_lanes ("t", i);
+    put (";\n");
+  }
+  put ("  } else {\n");
+  for (unsigned i = 0; i < lanes; i++)
+    put ("    y[mix (OUTSIDE, at + %uu, %uu >= old)] = ONE (t, %uu);\n", i, i, i);
+  put ("  }\n}\n\n");
+}
+
+/* Rows and columns that an earlier tile has stored are left alone, as are rows that the tile doesn't have and panels
+ * that there are not. */
 static void
 put_reduction (void)
 {
-  put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, column = min (nb * %uu, p.out_dim - %uu);\n"
-       "  const uint64_t offset = uint64_t ((tile * p.y_stride + column) * 4u), y = p.y + offset, last = p.before + "
-       "offset;\n"
-       "  const uint old_columns = nb * %uu - column, old_rows = mb * step - tile, row_bytes = p.y_stride * 4u;\n"
-       "  const uint end = min (s * each + each, step);\n",
-      rows, lanes, lanes, lanes);
-  put ("  [[unroll]] for (uint i = 0u; i < each; i += PAIRS ? 2u : 1u) {\n"
-       "    const uint r0 = s * each + i, r1 = r0 + 1u, q0 = min (r0, step - 1u), q1 = min (r1, step - 1u);\n"
-       "    const float t0 = finish (min (r0, %uu), panel, last + uint64_t (q0 * row_bytes));\n"
-       "    float t1 = 0.0;\n    if (PAIRS && i + 1u < each)\n"
-       "      t1 = finish (min (r1, %uu), panel, last + uint64_t (q1 * row_bytes));\n    if (PAIRS) {\n"
-       "      const uint j = 2u * lane & %uu, r = r0 + lane / %uu;\n"
-       "      const vec2 both = mix (pair (t0), pair (t1), bvec2 (lane >= %uu));\n",
-      rows - 1, rows - 1, lanes - 1, lanes / 2, lanes / 2);
-  put ("      Pairs to = Pairs (y);\n      const uint at = r * (p.y_stride / 2u) + j / 2u;\n"
-       "      if (r < end && r >= old_rows && j >= old_columns)\n"
-       "        to.v[at] = uint64_t (floatBitsToUint (both.x)) | uint64_t (floatBitsToUint (both.y)) << p.table[8] * "
-       "4u;\n"
-       "    } else {\n      Output to = Output (y + uint64_t (q0 * row_bytes));\n"
-       "      if (r0 < end && r0 >= old_rows && lane >= old_columns)\n        to.v[lane] = t0;\n    }\n  }\n");
+  put ("  const uint column = min (nb * %uu, p.out_dim - %uu), offset = tile * p.y_stride + column;\n"
+       "  const uint old_columns = nb * %uu - column, old_rows = mb * step - tile;\n"
+       "  const bool more = (p.flags & %uu) != 0u;\n"
+       "  const uint64_t last = mix (panel - %uul, p.before + uint64_t (offset * 4u), more);\n"
+       "  const uint last_row = mix (0u, p.y_stride * 4u, more), end = mix (0u, step, old_columns < %uu);\n",
+      lanes, lanes, lanes, CPU_LINEAR_ADD | CPU_LINEAR_GO_ON, lanes * 4, lanes);
+  put ("  const uint each = (%uu + BLOCKS - 1u) / BLOCKS, first = which * BLOCKS * %uu;\n"
+       "  [[unroll]] for (uint i = 0u; i < each; i++) {\n    const uint r = s * each + i + p.table[0];\n"
+       "    const float t = finish (total (first, min (r, %uu)), panel, last + uint64_t (min (r, step - 1u) * "
+       "last_row));\n"
+       "    const uint at = p.y_first + offset + r * p.y_stride;\n"
+       "    store (t, mix (OUTSIDE, at, r < s * each + each && r >= old_rows && r < end), old_columns);\n  }\n",
+      rows, rows | 1, rows - 1);
 }
 
 static void
@@ -339,9 +348,10 @@ put_kernel (void)
   put_pick ();
   if (bytes < 4)
     put_widen ();
-  put_pair ();
   put_activation ();
+  put_total ();
   put_finish ();
+  put_store ();
   put ("void\nmain ()\n{\n");
   put_addresses ();
   put_products ();
@@ -350,31 +360,40 @@ put_kernel (void)
   put ("}\n");
 }
 
+/* short, long or ROWSxBLOCKxBLOCKS */
+static bool
+read_kind (const char *kind)
+{
+  if (strcmp (kind, "short") == 0) {
+    block = CPU_LINEAR_BLOCK;
+    blocks = CPU_LINEAR_MAX_BLOCKS;
+  } else if (strcmp (kind, "long") == 0) {
+    block = CPU_LINEAR_LONG_BLOCK;
+    blocks = CPU_LINEAR_MAX_LONG_BLOCKS;
+  } else if (sscanf (kind, "%2ux%4ux%2u", &rows, &block, &blocks) != 3)
+    return false;
+  return rows >= 1 && rows <= 32 && block >= 2 && block % 2 == 0 && blocks >= 1;
+}
+
 int
 main (int argc, char **argv)
 {
-  lanes = argc >= 4 ? (unsigned) strtoul (argv[1], NULL, 10) : 0;
-  if (argc >= 4)
+  lanes = argc == 5 ? (unsigned) strtoul (argv[1], NULL, 10) : 0;
+  if (argc == 5)
     bytes = strcmp (argv[2], "f32") == 0 ? 4 : strcmp (argv[2], "f16") == 0 ? 2 : strcmp (argv[2], "i8") == 0 ? 1 : 0;
-  if (argc == 6) {
-    blocks = 3;
-    rows = (unsigned) strtoul (argv[4], NULL, 10);
-    block = (unsigned) strtoul (argv[5], NULL, 10);
-  }
-  bool known = (lanes == 4 || lanes == 8 || lanes == 16) && bytes;
-  if (!known || (argc != 4 && argc != 6) || rows < 1 || rows > 32 || block < 2 || block % 2) {
-    fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16|i8 OUT.comp [ROWS BLOCK]\n");
+  if ((lanes != 4 && lanes != 8 && lanes != 16) || !bytes || !read_kind (argv[3])) {
+    fprintf (stderr, "usage: gen_linear 4|8|16 f32|f16|i8 short|long|ROWSxBLOCKxBLOCKS OUT.comp\n");
     return 2;
   }
-  out = fopen (argv[3], "w");
+  out = fopen (argv[4], "w");
   if (!out) {
-    fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
+    fprintf (stderr, "gen_linear: %s: %s\n", argv[4], strerror (errno));
     return 1;
   }
   put_kernel ();
   bool failed = ferror (out);
   if (fclose (out) || failed) {
-    fprintf (stderr, "gen_linear: %s: %s\n", argv[3], strerror (errno));
+    fprintf (stderr, "gen_linear: %s: %s\n", argv[4], strerror (errno));
     return 1;
   }
   return 0;
