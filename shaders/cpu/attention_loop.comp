@@ -17,7 +17,9 @@ layout (constant_id = 0) const uint HEAD_DIM = 64;
 layout (constant_id = 1) const uint KEYS = 8;
 const float LOWEST = -3.0e38;
 
-layout (buffer_reference, std430, buffer_reference_align = 4) writeonly buffer Output { float v[]; };
+// What lanes read or store apart takes as long for 8 bytes as for 4.
+layout (buffer_reference, std430, buffer_reference_align = 8) readonly buffer Pairs { uint64_t v[]; };
+layout (buffer_reference, std430, buffer_reference_align = 8) writeonly buffer Output { uint64_t v[]; };
 layout (push_constant) uniform P { cpu_loop_attention_params p; };
 
 void
@@ -26,11 +28,14 @@ main ()
   const uint lane = gl_SubgroupInvocationID, head = gl_WorkGroupID.y, image = gl_WorkGroupID.z;
   const uint query = gl_WorkGroupID.x * LANES + lane;
   const uint64_t qkv = p.qkv + uint64_t (image * p.tokens) * p.token + head * (HEAD_DIM * 4u);
-  Floats mine = Floats (qkv + uint64_t (min (query, p.queries - 1)) * p.token);
+  Pairs mine = Pairs (qkv + uint64_t (min (query, p.queries - 1)) * p.token);
   float q[HEAD_DIM], sum[HEAD_DIM], top = LOWEST, total = 0.0;
-  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++) {
-    q[d] = mine.v[d] * p.scale;
-    sum[d] = 0.0;
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 2) {
+    const uvec2 pair = unpackUint2x32 (mine.v[d / 2]);
+    [[unroll]] for (uint i = 0; i < 2; i++) {
+      q[d + i] = uintBitsToFloat (pair[i]) * p.scale;
+      sum[d + i] = 0.0;
+    }
   }
   const uint tokens = p.tokens, token = p.token, width = p.width; // see linear_loop.comp
   uint t0 = 0;
@@ -76,6 +81,8 @@ main ()
     return;
   const float scale = 1.0 / total;
   Output y = Output (p.y + uint64_t (image * p.queries + query) * p.y_token + head * (HEAD_DIM * 4u));
-  [[unroll]] for (uint d = 0; d < HEAD_DIM; d++)
-    y.v[d] = sum[d] * scale;
+  [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 2) {
+    const uint low = floatBitsToUint (sum[d] * scale), high = floatBitsToUint (sum[d + 1] * scale);
+    y.v[d / 2] = uint64_t (low) | uint64_t (high) << p.half_bits; // lanes.glsl warns of packs
+  }
 }

@@ -8,8 +8,6 @@
 #define uint uint32_t
 #endif
 
-#define CPU_LOOP_GROUPS 32768u /* rows of LayerNorm in dimension x of its workgroups; more go to y */
-
 /* Push constants. A panel of the packed weight holds LANES columns: in_dim rounded up to whole blocks times LANES
  * weights, floats, halves or bytes. Addresses are bytes. */
 struct cpu_loop_linear_params {
@@ -34,12 +32,13 @@ struct cpu_loop_attention_params {
   uint token, y_token; /* bytes from one token's q, k and v to the next's; of the output */
   uint width;          /* bytes from a token's q to its k, and on to its v */
   float scale;         /* of q k^T, times log2 (e) */
+  uint half_bits;      /* 32, which the compiler must not know */
 };
 
 struct cpu_loop_layernorm_params {
   uint64_t x, y, weight, bias; /* addresses; without AFFINE the last two are not read */
-  uint rows, dim;
-  uint x_row, y_row; /* bytes from one row to the next */
+  uint x_row, y_row;           /* bytes from one row to the next */
+  uint y_at;                   /* elements of the binding before the first row */
   float eps;
 };
 

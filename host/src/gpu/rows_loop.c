@@ -4,8 +4,13 @@
 
 #include "base/round.h"
 #include "cpu/cpu_loop.h"
+#include "gpu/cpu_output.h"
 
-enum { MAX_HEAD_DIM = 256, MAX_NORM_DIM = 4096 }; /* the code and the stack grow with them */
+enum {
+  MAX_HEAD_DIM = 256,
+  MAX_NORM_DIM = 4096, /* the code and the stack grow with these two */
+  MAX_BOUND = 32       /* vectors of a row whose stores are worth the time that LLVM takes for them */
+};
 
 _Static_assert(sizeof (struct cpu_loop_attention_params) <= MAX_PUSH, "push constants over the guaranteed size");
 _Static_assert(sizeof (struct cpu_loop_layernorm_params) <= MAX_PUSH, "push constants over the guaranteed size");
@@ -17,7 +22,8 @@ attention_loop_suits (const vit_device *dev, enum store store, const struct atte
   (void) k;
   const struct caps *caps = device_caps (dev);
   return store == STORE_F32 && caps->loops && p->head_dim % 4 == 0 && p->head_dim <= MAX_HEAD_DIM
-      && p->heads <= caps->max_groups[1] && p->batch <= caps->max_groups[2];
+      && p->qkv_stride % 2 == 0 && p->out_stride % 2 == 0 && p->heads <= caps->max_groups[1]
+      && p->batch <= caps->max_groups[2];
 }
 
 /* Their scores are accumulators, and a round of the loop costs some 50 cycles and every sum's way to memory and back:
@@ -46,6 +52,7 @@ record_attention_loop (struct recorder *rec, struct span qkv, struct span out, e
     .y_token = 4 * p->out_stride,
     .width = 4 * p->heads * p->head_dim,
     .scale = p->scale,
+    .half_bits = 32,
   };
   struct dispatch d = {
     .shader = lanes == 4 ? SHADER_cpu_attention_loop_4
@@ -70,26 +77,35 @@ bool
 record_layernorm_loop (struct recorder *rec, struct span x, const struct buffer *weight, const struct buffer *bias,
     struct span y, const struct layernorm_params *p, vit_error *err)
 {
-  uint32_t lanes = device_caps (recorder_device (rec))->subgroup_size;
-  struct cpu_loop_layernorm_params push = {
-    .x = x.buffer->address + x.offset + 4 * (uint64_t) p->x_first,
-    .y = y.buffer->address + y.offset + 4 * (uint64_t) p->y_first,
-    .weight = weight ? weight->address : 0,
-    .bias = bias ? bias->address : 0,
-    .rows = p->rows,
-    .dim = p->dim,
-    .x_row = 4 * p->x_stride,
-    .y_row = 4 * p->y_stride,
-    .eps = p->eps,
-  };
-  struct dispatch d = {
-    .shader = lanes == 4 ? SHADER_cpu_layernorm_loop_4
-        : lanes == 8     ? SHADER_cpu_layernorm_loop_8
-                         : SHADER_cpu_layernorm_loop_16,
-    .spec = { 2, { weight != NULL, p->dim } },
-    .push = &push,
-    .push_size = sizeof push,
-    .groups = { p->rows < CPU_LOOP_GROUPS ? p->rows : CPU_LOOP_GROUPS, ceil_div (p->rows, CPU_LOOP_GROUPS), 1 },
-  };
-  return recorder_dispatch (rec, &d, err);
+  const struct caps *caps = device_caps (recorder_device (rec));
+  uint32_t lanes = caps->subgroup_size;
+  for (uint32_t row = 0, rows; row < p->rows; row += rows) {
+    rows = p->rows - row < caps->max_groups[0] ? p->rows - row : caps->max_groups[0];
+    uint64_t x_first = p->x_first + (uint64_t) row * p->x_stride, y_first = p->y_first + (uint64_t) row * p->y_stride;
+    struct cpu_loop_layernorm_params push = {
+      .x = x.buffer->address + x.offset + 4 * x_first,
+      .y = y.buffer->address + y.offset + 4 * y_first,
+      .weight = weight ? weight->address : 0,
+      .bias = bias ? bias->address : 0,
+      .x_row = 4 * p->x_stride,
+      .y_row = 4 * p->y_stride,
+      .eps = p->eps,
+    };
+    struct span bound = { 0 };
+    bool wide = p->dim % 8 == 0 && p->dim <= MAX_BOUND * lanes
+        && cpu_output_wide (caps, y, y_first, rows, p->y_stride, p->dim, &bound, &push.y_at);
+    struct dispatch d = {
+      .shader = lanes == 4 ? SHADER_cpu_layernorm_loop_4
+          : lanes == 8     ? SHADER_cpu_layernorm_loop_8
+                           : SHADER_cpu_layernorm_loop_16,
+      .spec = { 3, { weight != NULL, p->dim, wide } },
+      .bind = { [3] = bound },
+      .push = &push,
+      .push_size = sizeof push,
+      .groups = { rows, 1, 1 },
+    };
+    if (!recorder_dispatch (rec, &d, err))
+      return false;
+  }
+  return true;
 }
