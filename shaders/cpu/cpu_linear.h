@@ -7,7 +7,8 @@
 
 enum {
   CPU_LINEAR_TABLE = 17, /* entries of the table of ids: workgroups in each dimension, subgroups of a workgroup */
-  CPU_LINEAR_ROWS = 12,  /* of a tile: accumulators; with a vector of weights and a product they fill 16 registers */
+  CPU_LINEAR_ROWS = 13,  /* of a tile: accumulators, which fit in 16 registers with a vector of weights and a product;
+                            50, 65, 197 and 257 tokens are hardly less than whole tiles */
   CPU_LINEAR_BLOCK = 96, /* values of k in the unrolled part */
   CPU_LINEAR_MAX_BLOCKS = 11,  /* of a workgroup: a tile of x as wide as they go should stay in a CPU's cache */
   CPU_LINEAR_LONG_BLOCK = 192, /* the same of 16 lanes where in_dim is a multiple of it */
