@@ -37,8 +37,9 @@ struct cpu_loop_attention_params {
 
 struct cpu_loop_layernorm_params {
   uint64_t x, y, weight, bias; /* addresses; without AFFINE the last two are not read */
-  uint x_row, y_row;           /* bytes from one row to the next */
-  uint y_at;                   /* elements of the binding before the first row */
+  uint rows;
+  uint x_row, y_row; /* bytes from one row to the next */
+  uint y_at;         /* elements of the binding before the first row */
   float eps;
 };
 

@@ -49,6 +49,8 @@ main ()
   }
   rest = subgroupAdd (rest) * (1.0 / float (DIM));
   const float scale = inversesqrt (max (subgroupAdd (squares) * (1.0 / float (DIM)) - rest * rest, 0.0) + p.eps);
+  if (!BOUND && row >= p.rows) // never, but scatters in the same block as the loads cost LLVM a second
+    return;
   [[unroll]] for (uint i = 0; i < NUM; i++) {
     float t = (v[i] - rest) * scale;
     if (AFFINE)

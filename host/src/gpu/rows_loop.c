@@ -87,6 +87,7 @@ record_layernorm_loop (struct recorder *rec, struct span x, const struct buffer 
       .y = y.buffer->address + y.offset + 4 * y_first,
       .weight = weight ? weight->address : 0,
       .bias = bias ? bias->address : 0,
+      .rows = rows,
       .x_row = 4 * p->x_stride,
       .y_row = 4 * p->y_stride,
       .eps = p->eps,
