@@ -51,6 +51,7 @@ main ()
   const float scale = inversesqrt (max (subgroupAdd (squares) * (1.0 / float (DIM)) - rest * rest, 0.0) + p.eps);
   if (!BOUND && row >= p.rows) // never, but scatters in the same block as the loads cost LLVM a second
     return;
+  Anywhere y = Anywhere (p.y + uint64_t (row) * p.y_row);
   [[unroll]] for (uint i = 0; i < NUM; i++) {
     float t = (v[i] - rest) * scale;
     if (AFFINE)
@@ -58,6 +59,6 @@ main ()
     if (BOUND)
       store (p.y_at + row * (p.y_row / (4 * STORE_FLOATS)) + COLUMN (i) / STORE_FLOATS, t);
     else
-      Anywhere (p.y + uint64_t (row) * p.y_row).v[COLUMN (i) + lane] = t;
+      y.v[COLUMN (i) + lane] = t;
   }
 }
