@@ -12,7 +12,7 @@
 #include "cpu_layernorm.h"
 
 // One subgroup does one row, LANES neighbouring values at a time. gen_linear.c says why addresses come from a table and
-// why nothing loops.
+// why nothing loops. Not gl_LocalInvocationID, which takes each lane two divisions (Mesa 25.0).
 layout (local_size_x = LANES, local_size_y = CPU_LAYERNORM_ROWS) in;
 layout (constant_id = 0) const uint DIM = 64; // fours, LANES at least
 layout (constant_id = 1) const bool AFFINE = true; // there is a weight and a bias
@@ -74,7 +74,7 @@ main ()
 {
   const uint lane = gl_SubgroupInvocationID;
   const uint wanted = (p.table[gl_WorkGroupID.y] * TABLE + p.table[gl_WorkGroupID.x]) * CPU_LAYERNORM_ROWS
-      + p.table[gl_LocalInvocationID.y];
+      + p.table[gl_SubgroupID];
   const uint64_t x = p.x + uint64_t (min (wanted, p.rows - 1u) * p.x_row);
   vec2 part = vec2 (0.0);
   [[unroll]] for (uint i = 0; i < NUM; i++)
