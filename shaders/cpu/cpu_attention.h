@@ -1,4 +1,4 @@
-/* What the unrolled attention kernel and the code that records it must agree on; legal C and legal GLSL. */
+/* What the unrolled attention kernels and the code that records them must agree on; legal C and legal GLSL. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef VIT_CPU_ATTENTION_H
 #define VIT_CPU_ATTENTION_H
@@ -22,6 +22,17 @@ struct cpu_attention_params {
   uint y_token;                    /* floats from one token's output to the next's; even */
   float scale;                     /* of q k^T */
   uint table[CPU_ATTENTION_TABLE]; /* table[i] = i */
+};
+
+#define CPU_COLUMNS_TABLE 24u /* the same of attention_columns.comp, and subgroups of a workgroup */
+
+struct cpu_columns_params {
+  uint64_t qkv; /* address of the first token's first query */
+  uint tokens, queries;
+  uint width; /* bytes from a token's q to its k, and on to its v */
+  uint y;     /* fours from the binding's beginning to the first output */
+  float scale;
+  uint table[CPU_COLUMNS_TABLE]; /* table[i] = i */
 };
 
 #ifdef VIT_C

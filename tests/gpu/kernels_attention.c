@@ -28,6 +28,8 @@ static const struct shape {
   { 1, 256, 1, 128 },
   { 1, 261, 1, 96 },
   { 1, 30, 1, 192 },
+  { 2, 37, 2, 12 },
+  { 2, 130, 3, 44 },
 };
 
 static const struct variant {

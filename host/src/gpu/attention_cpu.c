@@ -1,13 +1,15 @@
-/* Chooses the cut of the unrolled attention kernel for a shape and records it. */
+/* Chooses the unrolled attention kernel and its cut for a shape and records it. */
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "gpu/attention_cpu.h"
 
 #include "base/round.h"
 #include "cpu/cpu_attention.h"
+#include "gpu/cpu_output.h"
 
 enum { ROWS = CPU_ATTENTION_ROWS, TABLE = CPU_ATTENTION_TABLE, MAX_TILES = 8, MAX_CHUNK = 32 };
 
 _Static_assert(sizeof (struct cpu_attention_params) <= MAX_PUSH, "push constants over the guaranteed size");
+_Static_assert(sizeof (struct cpu_columns_params) <= MAX_PUSH, "push constants over the guaranteed size");
 
 /* The kernel's specialization constants. */
 struct cut {
@@ -43,6 +45,19 @@ cut_head (const struct caps *caps, uint32_t head_dim, struct cut *cut)
   return cut->chunk >= 4;
 }
 
+/* Whether the kernel does it whose subgroups have four columns of a head each; the other one has less code where tokens
+ * are many, and is faster where subgroups are few. At fewer lanes it gained nothing (Mesa 22.3.6, 25.0.7). */
+static bool
+columns_suit (const struct caps *caps, const struct attention_params *p)
+{
+  uint32_t lanes = caps->subgroup_size, blocks = ceil_div (p->tokens, ROWS);
+  uint32_t pool = blocks * ROWS > p->head_dim ? blocks * ROWS : p->head_dim;
+  return lanes == 16 && p->tokens >= lanes && blocks <= CPU_COLUMNS_TABLE && p->heads <= CPU_COLUMNS_TABLE
+      && 4 * blocks >= p->head_dim && blocks * lanes <= caps->max_invocations && p->qkv_stride % 4 == 0
+      && p->out_stride % 4 == 0 && 4ull * p->queries * p->out_stride <= cpu_output_limit (caps)
+      && (pool + 2 * blocks) * (4 * lanes + 4) <= caps->max_shared;
+}
+
 bool
 attention_cpu_suits (const vit_device *dev, enum store store, const struct attention_params *p,
     const struct attention_kernel *k)
@@ -50,9 +65,42 @@ attention_cpu_suits (const vit_device *dev, enum store store, const struct atten
   (void) k;
   const struct caps *caps = device_caps (dev);
   struct cut cut;
-  return store == STORE_F32 && caps->unrolled && !caps->loops && p->tokens >= caps->subgroup_size
-      && p->tokens <= caps->subgroup_size * TABLE * TABLE && p->head_dim % 4 == 0 && p->out_stride % 2 == 0
-      && cut_tokens (caps, p->tokens, &cut) && cut_head (caps, p->head_dim, &cut);
+  if (store != STORE_F32 || !caps->unrolled || caps->loops || p->tokens < caps->subgroup_size || p->head_dim % 4 != 0)
+    return false;
+  return columns_suit (caps, p)
+      || (p->tokens <= caps->subgroup_size * TABLE * TABLE && p->out_stride % 2 == 0
+          && cut_tokens (caps, p->tokens, &cut) && cut_head (caps, p->head_dim, &cut));
+}
+
+static bool
+record_columns (struct recorder *rec, struct span qkv, struct span out, const struct attention_params *p,
+    vit_error *err)
+{
+  const struct caps *caps = device_caps (recorder_device (rec));
+  struct cpu_columns_params push = {
+    .tokens = p->tokens,
+    .queries = p->queries,
+    .width = 4 * p->heads * p->head_dim,
+    .scale = p->scale,
+  };
+  for (uint32_t i = 0; i < CPU_COLUMNS_TABLE; i++)
+    push.table[i] = i;
+  struct dispatch d = {
+    .shader = SHADER_cpu_attention_columns_16,
+    .spec = { 5, { ceil_div (p->tokens, ROWS), p->head_dim, p->qkv_stride / 4, p->out_stride / 4, caps->broadcasts } },
+    .push = &push,
+    .push_size = sizeof push,
+    .groups = { ceil_div (p->queries, caps->subgroup_size), p->heads, 1 },
+  };
+  for (uint32_t b = 0; b < p->batch; b++) {
+    push.qkv = qkv.buffer->address + qkv.offset + 4 * ((uint64_t) b * p->tokens * p->qkv_stride);
+    uint64_t floats = (p->queries - 1) * (uint64_t) p->out_stride + p->heads * p->head_dim;
+    d.bind[3] = cpu_output (out, (uint64_t) b * p->queries * p->out_stride, floats, &push.y);
+    push.y /= 4;
+    if (!recorder_dispatch (rec, &d, err))
+      return false;
+  }
+  return true;
 }
 
 static enum shader
@@ -67,6 +115,8 @@ record_attention_cpu (struct recorder *rec, struct span qkv, struct span out, en
 {
   (void) store, (void) k;
   const struct caps *caps = device_caps (recorder_device (rec));
+  if (columns_suit (caps, p))
+    return record_columns (rec, qkv, out, p, err);
   uint32_t blocks = ceil_div (p->queries, caps->subgroup_size);
   struct cut cut;
   if (!cut_tokens (caps, p->tokens, &cut) || !cut_head (caps, p->head_dim, &cut))
