@@ -25,14 +25,16 @@ struct cut {
   uint32_t block, blocks, rounds, panels;
 };
 
-/* The fewest rounds, or one or two more where that leaves fewer blocks of zeros. */
+/* The fewest rounds, or one or two more where that leaves fewer blocks of zeros. Of long blocks 8 are one round, but
+ * more are done by fours: 3072 values as 768 are, whose kernel need not be compiled again. */
 static struct cut
 cut_k (uint32_t lanes, uint32_t in_dim)
 {
   bool wide = lanes == 16 && in_dim % CPU_LINEAR_LONG_BLOCK == 0;
   uint32_t block = wide ? CPU_LINEAR_LONG_BLOCK : CPU_LINEAR_BLOCK;
   uint32_t all = in_dim > block ? ceil_div (in_dim, block) : 1;
-  uint32_t best = ceil_div (all, wide ? CPU_LINEAR_MAX_LONG_BLOCKS : CPU_LINEAR_MAX_BLOCKS);
+  uint32_t most = !wide ? CPU_LINEAR_MAX_BLOCKS : CPU_LINEAR_MAX_LONG_BLOCKS >> (all > CPU_LINEAR_MAX_LONG_BLOCKS);
+  uint32_t best = ceil_div (all, most);
   for (uint32_t rounds = best + 1; rounds <= best + 2 && rounds <= all; rounds++)
     if (ceil_div (all, rounds) * rounds < ceil_div (all, best) * best)
       best = rounds;
