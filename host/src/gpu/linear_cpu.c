@@ -7,6 +7,7 @@
 
 #include "base/round.h"
 #include "cpu/cpu_linear.h"
+#include "gpu/cpu_output.h"
 #include "gpu/half.h"
 
 enum { TABLE = CPU_LINEAR_TABLE, ROWS = CPU_LINEAR_ROWS };
@@ -211,15 +212,6 @@ struct part {
   uint32_t round, panel0, tile0, tiles;
 };
 
-/* What of y the part stores, from a multiple of the alignment that Vulkan allows devices to ask for: what is behind
- * the end is not stored. */
-static struct span
-part_output (const struct linear_call *call, const struct cpu_linear_params *push, VkDeviceSize y)
-{
-  VkDeviceSize from = y - y % 256, floats = (VkDeviceSize) (push->rows - 1) * push->y_stride + push->out_dim;
-  return (struct span) { call->y.buffer, from, y - from + 4 * floats };
-}
-
 static bool
 record_part (struct recorder *rec, const struct linear_call *call, const struct part *part, vit_error *err)
 {
@@ -233,13 +225,13 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
   bool first = part->round == 0, last = part->round + 1 == cut->rounds;
   bool table = first && p->bias_rows > 1;
   size_t panel = panel_bytes (lanes, w->store, cut);
-  VkDeviceSize y = call->y.offset + 4 * (p->y_first + (VkDeviceSize) row0 * p->y_stride + column0);
+  uint64_t y = p->y_first + (uint64_t) row0 * p->y_stride + column0; /* the first output */
   struct cpu_linear_params push = {
     .x = call->x.buffer->address + call->x.offset + 4 * ((uint64_t) p->x_first + (uint64_t) row0 * p->x_stride + k0),
     .w = w->data.address + part->panel0 * panel + part->round * round_bytes (lanes, w->store, cut)
         + header_bytes (lanes, w->store),
-    .before = table ? w->bias.address + 4 * ((uint64_t) row0 * p->y_stride + column0) : call->y.buffer->address + y,
-    .y_first = (uint32_t) (y % 256 / 4),
+    .before = table ? w->bias.address + 4 * ((uint64_t) row0 * p->y_stride + column0)
+                    : call->y.buffer->address + call->y.offset + 4 * y,
     .rows = min (p->rows - row0, part->tiles * step),
     .out_dim = min (w->out_dim - column0, part->grid.groups * cut->panels * lanes),
     .y_stride = p->y_stride,
@@ -256,11 +248,13 @@ record_part (struct recorder *rec, const struct linear_call *call, const struct 
     push.flags |= CPU_LINEAR_ADD;
   for (uint32_t i = 0; i < TABLE; i++)
     push.table[i] = i;
+  uint64_t floats = (push.rows - 1) * (uint64_t) p->y_stride + push.out_dim;
+  struct span output = cpu_output (call->y, y, floats, &push.y_first);
   bool fours = w->out_dim % 4 == 0 && push.y_first % 4 == 0 && p->y_stride % 4 == 0;
   struct dispatch d = {
     .shader = unrolled_shader (lanes, cut->block, w->store),
     .spec = { 5, { cut->blocks * cut->panels, cut->blocks, act, fours, caps->broadcasts } },
-    .bind = { part_output (call, &push, y) },
+    .bind = { output },
     .push = &push,
     .push_size = sizeof push,
     .groups = { part->tiles, part->grid.y, part->grid.z },
