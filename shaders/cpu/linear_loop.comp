@@ -22,8 +22,8 @@
 // columns. A value of x is a broadcast, LANES scalar loads of which each lane picks one become a single vector load:
 // both need addresses that the compiler knows to be the same in all lanes. Newer compilers know that of a loop's
 // counter too: sums stay in registers, code is short, and the driver is done with it in a fraction of the time that the
-// unrolled kernel takes. A gather takes as long as 20 such loads: there is none. The last rows begin early, so as not to
-// run over the end.
+// unrolled kernel takes. A gather takes as long as 20 such loads: there is none. The last rows begin early, so as not
+// to run over the end.
 layout (local_size_x = LANES) in;
 layout (constant_id = 0) const uint ROWS = 8;
 layout (constant_id = 1) const uint COLUMNS = 2;    // panels
